@@ -56,7 +56,7 @@ evaluate: setup ## test scores, gates of the best; train_run_id=
 register: setup ## a version of the best, as the challenger; evaluate_run_id=
 	@scripts/step register
 
-promote: setup ## the challenger to Production, if the gate passes; promote= register_run_id=
+promote: setup ## the challenger to Production, if the gate passes; promote= to= register_run_id=
 	@scripts/step promote
 
 check: setup ## all faults of recipe, profile and candidates, before anything runs
@@ -68,7 +68,7 @@ report: setup ## the newest cards; inspection of the best model; nested=
 compare: setup ## a card of the differences between two versions or runs; before= after=
 	@scripts/step compare
 
-predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= model_uri= on_bad_rows=
+predict: setup ## a file of rows, or the sample row, by the model in Production; input= output= shard= model_uri= on_bad_rows=
 	@scripts/step predict
 
 serve: setup ## the model in Production as a REST service, on http://127.0.0.1:8000; host= port= insecure=

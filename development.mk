@@ -1,5 +1,5 @@
 # Targets of the library's own checkout; projects do not have them.
-.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-server bench-serving bench-batch bench-scale calibrate coverage
+.PHONY: setup-dev lock test test-full lint docs audit sbom licences bench bench-server bench-serving bench-batch bench-scale bench-capacity calibrate coverage
 
 # --- development -----------------------------------------------------------------------------------------------------------
 
@@ -52,6 +52,9 @@ bench-batch: setup ## a file of rows against mlflow models predict and plain pan
 
 bench-scale: setup ## each step on tables of 1.6 thousand to 16 million rows: seconds, peak memory, slopes; data= sizes= steps= model= max_train_rows=
 	@$(PY) -m benchmarks.scale $(ARGS)
+
+bench-capacity: setup ## on paper: what breaks first at a scale, and what it costs; measured= prices=
+	@$(PY) -m benchmarks.capacity $(ARGS)
 
 calibrate: setup ## error rate and power of the promotion gate on simulated data; datasets= jobs= engine= only=
 	@$(PY) -m benchmarks.calibration $(ARGS)

@@ -1,4 +1,4 @@
-"""The steps and commands on tables of 1.6 thousand to 16 million rows: seconds, peak memory, and slopes.
+"""Seconds, peak memory and slopes of all steps on tables of up to 16 million rows.
 
 Usage: make bench-scale [ARGS="data=wines.csv sizes=1600,16000000 steps=ingest,split model=hgb max_train_rows=100000"]
 
@@ -72,7 +72,7 @@ open(sys.argv[1], "w").write(json.dumps({**found, "memory": usage.ru_maxrss / 10
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended: seconds, those of its CPUs, and peak MiB of one and all processes."""
+    """A command that ended: seconds, CPU seconds, peak MiB of one and all processes."""
 
     seconds: float
     cpu: float
@@ -136,7 +136,7 @@ def command_of(step: str, profile: Path, model: str) -> list[str]:
 
 
 def slope(results: dict[int, dict[str, Done]], step: str, which: str = "seconds") -> float:
-    """Return the exponent of a step's seconds between the two largest sizes; NaN of one.
+    """Return the exponent of seconds between the two largest sizes; NaN of one size.
 
     `which` are they: `seconds`, or those of `cpu`, which other programs disturb less.
     """
@@ -146,7 +146,7 @@ def slope(results: dict[int, dict[str, Done]], step: str, which: str = "seconds"
 
 
 def tabulate(results: dict[int, dict[str, Done]]) -> str:
-    """Return seconds and peaks of each step at each size, and the slopes; those of CPUs in brackets."""
+    """Return seconds, peaks and slopes of each step; those of CPUs in brackets."""
     sizes = sorted(results)
     table = new_table(["step", *(f"{size:,}" for size in sizes), "slope"])
     for step in results[sizes[0]]:

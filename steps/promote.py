@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from recipeline.artifacts import DATASET, DECISION, FITTED, OUT_OF_FOLD, TRAIN, VERSION
 from recipeline.cli.command import step_command
-from recipeline.cli.options import choose_word, promote_option
+from recipeline.cli.options import check_target, choose_word, promote_option, to_option
 from recipeline.config.profile import Policy
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.step import Step
@@ -21,26 +21,29 @@ def choose_policy(session: Session, promote: str) -> Policy:
     return cast(Policy, choose_word("promote", promote, get_args(Policy), default=session.profile.promote))
 
 
-def inputs(session: Session, promote: str) -> dict[str, Any]:
+def inputs(session: Session, promote: str, to: str) -> dict[str, Any]:
     """Return the settings of the promotion gate."""
+    check_target(session, to)
     return {**session.recipe.part(["model_name", "target", "promotion"]), "promote": choose_policy(session, promote)}
 
 
-def work(session: Session, run: StepRun, promote: str) -> str:
-    """Decide by the promotion gate, and carry the decision out."""
+def work(session: Session, run: StepRun, promote: str, to: str) -> str:
+    """Decide by the promotion gate, here or in another store, and carry it out."""
+    from recipeline.cli.target import promote_there
     from recipeline.registry.decision import gains_of
     from recipeline.registry.promoting import promote_version
 
-    policy = choose_policy(session, promote)
     if run.parent_tag("outcome") == "rejected":
         raise UnavailableError(
             "register_run_id must be a run with a registered version.",
             got=f"'{run.lineage['register']}', whose model was rejected,",
             fix="See its verdict with `mlflow ui`; improve the candidates or the data, or change the gates in the recipe.",
         )
+    if to:
+        return promote_there(session, run, str(run.load(VERSION).version), to, promote)
     version, decision = promote_version(
         str(run.load(VERSION).version),
-        policy,
+        choose_policy(session, promote),
         run=run,
         recipe=session.recipe,
         workers=session.workers,
@@ -60,20 +63,22 @@ def work(session: Session, run: StepRun, promote: str) -> str:
     return f"version {version.version} {decision.outcome} (now in {version.current_stage}): {decision.reason} [{decision.rule}]"
 
 
-STEP = Step(
-    "promote", work, inputs, params=("promote",), reads=(DATASET, FITTED, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,)
-)
+READS = (DATASET, FITTED, OUT_OF_FOLD, TRAIN, VERSION)
+STEP = Step("promote", work, inputs, params=("promote", "to"), reads=READS, writes=(DECISION,))
 
 
 @step_command(STEP)
 @promote_option
+@to_option
 def promote() -> None:
     """Promote the challenger if it passes the gate; archive the version before.
+
+    With --to the version is transferred to another store, whose champion, ledger and policy decide.
 
     \b
     Reads:  challenger and champion
     Writes: the decision and its evidence, decision.json; an entry in the ledger
-    Example: python -m steps.promote --promote always
+    Example: python -m steps.promote --to https://mlflow.example.com
     """
 
 

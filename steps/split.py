@@ -41,16 +41,12 @@ def check(session: Session, method: str) -> None:
 
 
 def work(session: Session, run: StepRun, method: str) -> str:
-    """Split the rows and audit the split, beside a plain random split.
-
-    A table that is too large to be held is split by its keys.
-    """
+    """Split the rows and audit the split, beside a plain random split."""
     from recipeline.data.leakage import audit_split, explain_audit
     from recipeline.data.relating.relations import read_keys
     from recipeline.data.splits import split_rows
 
-    recipe = session.recipe
-    method = choose_method(recipe, method)
+    recipe, method = session.recipe, choose_method(session.recipe, method)
     rows = run.open(DATASET)
     table = read_keys(rows, recipe) if rows.is_large else rows.read()
     train, test = split_rows(table, recipe, method)
@@ -59,10 +55,7 @@ def work(session: Session, run: StepRun, method: str) -> str:
     audit = audit_split(table, train, test, recipe, method, rows if rows.is_large else None)
     run.tag(split_method=method, **({"split_by": by} if by else {}))
     for artifact, side in ((TRAIN, train), (TEST, test)):
-        if rows.is_large:
-            run.save_batches(artifact, rows.select(side.index.to_numpy()))
-        else:
-            run.save(artifact, side)
+        run.save_batches(artifact, rows.select(side.index.to_numpy()) if rows.is_large else [side])
     for warning in audit.warnings:
         session.reporter.say(f"warning: split: {warning}")
     run.save(LEAK_AUDIT, audit)

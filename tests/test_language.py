@@ -14,6 +14,8 @@ from recipeline import errors
 from tests.conftest import ROOT
 
 FOLDERS = ("recipeline", "steps", "custom", "benchmarks", "scripts", "website", "examples", "tests/benchmarks")
+#: Folders of tests whose first lines are no longer either.
+SHORT = ("tests/reports", "tests/website")
 
 LONGEST = 80
 #: Words that a sentence does not open with.
@@ -112,6 +114,14 @@ def sentences_of(path: Path) -> list[str]:
 
 def test_sentences_follow_the_rules() -> None:
     assert [fault for path in files() for fault in sentences_of(path)] == []
+
+
+def test_first_lines_of_the_tests_of_pages_are_short() -> None:
+    """Fixtures and tests state facts: only the length is held there."""
+    paths = [path for folder in SHORT for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert paths
+    faults = {path.name: [it for it in docstring_faults(tree_of(path)) if " characters: " in it] for path in paths}
+    assert {name: lines for name, lines in faults.items() if lines} == {}
 
 
 def absent_in(script: str) -> list[str]:

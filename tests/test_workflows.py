@@ -71,7 +71,7 @@ def test_a_run_that_awaits_a_reviewer_keeps_no_other_run_from_its_work(path: Pat
     """A run holds its workflow's group until it ends; of those that wait for it, all but the newest are cancelled."""
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     reviewed = {name: job for name, job in workflow["jobs"].items() if job.get("environment") == "production"}
-    assert bool(reviewed) == (path.name in ("retrain.yml", "approve.yml"))
+    assert bool(reviewed) == (path.name in ("retrain.yml", "approve.yml", "to-prod.yml"))
     if reviewed:
         assert "concurrency" not in workflow
         assert {job["concurrency"]["group"] for job in reviewed.values()} == {"production"}
@@ -130,8 +130,9 @@ def test_every_make_target_that_a_workflow_names_exists() -> None:
 
 
 def test_every_command_that_a_workflow_names_exists_with_its_options() -> None:
-    found = [shlex.split(line.partition(">")[0]) for line in lines() if "-m recipeline " in line]
-    assert {words[words.index("recipeline") + 1] for words in found} >= {"retrain", "approve", "monitor", "check"}
+    typed = [re.sub(r"-m steps\.", "-m recipeline ", line.partition(">")[0]) for line in lines()]
+    found = [shlex.split(line) for line in typed if "-m recipeline " in line]
+    assert {words[words.index("recipeline") + 1] for words in found} >= {"retrain", "approve", "promote", "monitor", "check"}
     for words in found:
         name, *options = words[words.index("recipeline") + 1 :]
         command = find_command(name.replace("-", "_"))
@@ -191,7 +192,7 @@ def test_a_workflow_gives_a_command_the_variables_that_a_profile_of_a_server_nee
     profiles = [path.read_text(encoding="utf-8") for path in (ROOT / "profiles").glob("*.yaml") if path.stem != "ci"]
     wanted = {name for text in profiles for name in re.findall(r"\$\{(\w+)", text)}
     assert wanted >= {"MLFLOW_TRACKING_URI", "DATA_URI", "ARTIFACT_LOCATION"}
-    for name in ("retrain.yml", "approve.yml"):
+    for name in ("retrain.yml", "approve.yml", "to-prod.yml"):
         for job in yaml.safe_load((ROOT / ".github/workflows" / name).read_text(encoding="utf-8"))["jobs"].values():
             assert wanted <= {*job["env"]}
 

@@ -30,12 +30,12 @@ def open_workers(engine: Engine, recipe: Recipe, root: Path, say: Callable[[str]
         wait_for_workers=engine.wait_for_workers,
         timeout=engine.timeout,
         tls=files,
-        packages=_own_packages(recipe, root),
+        packages=own_packages(recipe, root),
         announce=lambda words: say(f"engine: {words}"),
     )
 
 
-def _own_packages(recipe: Recipe, root: Path) -> list[str]:
+def own_packages(recipe: Recipe, root: Path) -> list[str]:
     """Return the project's own packages and modules that the recipe names."""
     names = {path.partition(".")[0] for path in import_paths(recipe.model_dump(mode="json"))}
     return sorted(name for name in names if (root / name).is_dir() or (root / f"{name}.py").is_file())

@@ -222,9 +222,14 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
         known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
         adopted=adopted,
-        actor=Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or _user(), socket.gethostname()),
+        actor=find_actor(),
         ledger_key=os.environ.get("RECIPELINE_LEDGER_KEY", ""),
     )
+
+
+def find_actor() -> Actor:
+    """Return the user who gives the command, as MLflow or this machine knows them."""
+    return Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or _user(), socket.gethostname())
 
 
 def _user() -> str:

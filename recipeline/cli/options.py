@@ -19,6 +19,7 @@ from recipeline.escape import is_remote
 if TYPE_CHECKING:
     from recipeline.config.profile import Profile
     from recipeline.config.recipe import Recipe
+    from recipeline.orchestration.session import Session
 
 #: The recipe and the profile of a command that names none.
 RECIPE, PROFILE = "recipe.yaml", "local"
@@ -152,6 +153,25 @@ def promote_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="auto|manual|never|always",
         help="auto: promote if the gate passes; manual: wait for `approve` then; never; always: whatever the gate says.",
     )(command)
+
+
+def to_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names another store to promote in."""
+    return click.option(
+        "--to",
+        default="",
+        show_default="this one",
+        metavar="PROFILE|URI",
+        help="Another store, or models:/NAME in this one: the version is transferred and the gate decides there.",
+    )(command)
+
+
+def check_target(session: Session, to: str) -> None:
+    """Raise UsageError if the option `to` names no other store; empty: this one."""
+    if to:
+        from recipeline.cli.target import find_target
+
+        find_target(session, to)
 
 
 def choose_word(name: str, word: str, known: tuple[str, ...], *, default: str = "") -> str:

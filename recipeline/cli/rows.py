@@ -277,14 +277,20 @@ def open_model(session: Session, model: NamedModel) -> Iterator[Asked]:
     """Yield the loaded model, with its number of threads set for the block."""
     from joblib import effective_n_jobs
 
+    if model.info is None:
+        session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
+    with opened_model(model, effective_n_jobs(session.profile.engine.n_jobs)) as asked:
+        yield asked
+
+
+@contextmanager
+def opened_model(model: NamedModel, threads: int) -> Iterator[Asked]:
+    """Yield the loaded model as a function of rows, on so many threads."""
     from recipeline.data.target_codes import NUMBERS, TargetCodes
     from recipeline.inference.columns import Columns
     from recipeline.inference.predictor import Asked, Predictor
 
     columns = Columns.of(model.info) if model.info else Columns.of_numbers(model.features)
-    if model.info is None:
-        session.reporter.say("warning: the model has no model_info.json: no ranges are checked, and there is no interval.")
-    threads = effective_n_jobs(session.profile.engine.n_jobs)
     with ExitStack() as stack:
 
         def ask(fitted: Any, asked: Columns, codes: TargetCodes = NUMBERS) -> Predictor:

@@ -15,7 +15,7 @@ from recipeline.artifacts import BASELINE, BASELINE_ROWS, DRIFT_REPORT, TRAINING
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.live_rows import LiveData, open_live
+from recipeline.cli.live.live_rows import LiveData, open_live
 from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.output.results import MonitorValues
 from recipeline.cli.rows import open_model

@@ -14,11 +14,11 @@ import click
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
-from recipeline.cli.output.results import PredictedFile, PredictValues, SampleAnswer
-from recipeline.cli.rows import local_rows, open_model, open_tables
-from recipeline.data.origin.paths import local_path
+from recipeline.cli.rows import open_model
+from recipeline.cli.scoring.results import PredictedFile, PredictValues, SampleAnswer
+from recipeline.data.origin.paths import local_path, local_paths
 from recipeline.data.origin.uris import redact
-from recipeline.errors import UnavailableError, UsageError
+from recipeline.errors import UnavailableError, UsageError, missing_rows
 from recipeline.escape import is_remote
 from recipeline.orchestration.session import Session
 from recipeline.tracking.runs import StepRun
@@ -49,7 +49,14 @@ _LIKELIEST = 3
     "--output",
     default="",
     show_default="<input>.predictions.csv or .parquet, in the working folder",
-    help="The file to write: .csv, .csv.gz or .parquet.",
+    help="The file to write: .csv, .csv.gz or .parquet. Or a folder/, also in an object store: a part for each input file.",
+)
+@click.option(
+    "--shard",
+    default="",
+    show_default="all parts",
+    metavar="I/N",
+    help="The share of this machine: 1/16 to 16/16. The output must be a folder.",
 )
 @click.option("--model-uri", default="", show_default="models:/<model of the recipe>/Production", help="The model.")
 @click.option(
@@ -58,22 +65,32 @@ _LIKELIEST = 3
     show_default=STOP,
     help="stop: list bad rows and write nothing; reject: write them to <output>.rejects.csv.",
 )
-def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, on_bad_rows: str) -> Result:
+def predict(recipe: str, profile: str, input: str, output: str, shard: str, model_uri: str, on_bad_rows: str) -> Result:
     """Predict a file of rows of any size; without input, the model's sample row.
 
     \b
     Reads:  the rows, the model and its model_info.json
     Writes: the input's columns, with prediction, prediction_lower, prediction_upper and model_version;
             of labels prediction, a column probability_<label> of each, and model_version
-    The output is written whole or not at all. A bad row has a missing or an impossible value.
+    The output is written whole or not at all. A bad row has a missing or an impossible value. A folder is begun or gone on
+    with: parts that are done are kept.
     Example: recipeline predict --input wines.csv --output scored.csv
     """
+    from recipeline.cli.scoring.folders import predict_folder
+    from recipeline.cli.scoring.places import find_folder, parse_shard
     from recipeline.registry.loading import check_model_uri, load_named
 
     session = open_session(recipe, profile, reads=True)
     check_model_uri(model_uri)
     rejects = choose_word("on_bad_rows", on_bad_rows, (STOP, REJECT)) == REJECT
-    target = choose_output(session.cwd, input, output)
+    part, folder = parse_shard(shard), find_folder(output, session.cwd) if input and output else None
+    if folder:
+        _require_kept(output)
+    elif part:
+        raise UsageError(
+            "shard needs an output that is a folder: machines share no file.", fix="Name a folder: output=scored/."
+        )
+    target = None if folder else choose_output(session.cwd, input, output)
     if not session.store.is_writable:
         session.reporter.say("note: no permission to write to the store: this prediction is not recorded as a run")
     with session.open_run("predict") if session.store.is_writable else nullcontext() as run:
@@ -84,7 +101,19 @@ def predict(recipe: str, profile: str, input: str, output: str, model_uri: str, 
         if model.is_synthetic:
             words.append("It was trained on SYNTHETIC rows: its predictions do not apply to real ones.")
         values = PredictValues(model.name, model.version, model.candidate, model.data_source)
-        if target:
+        if folder:
+            if run:
+                run.tag(input=redact(input), output=folder.label)
+            lines, scored = predict_folder(session, model, input, folder, part, rejects=rejects)
+            counts = (
+                ("rows", scored.rows),
+                ("rejected", scored.rejected),
+                ("rows_per_second", scored.new_rows / scored.seconds),
+            )
+            _record(session, run, dict(counts))
+            lines += _warn(model, scored.out_of_range, scored.filtered)
+            words, values = [*words, *lines], replace(values, folder=scored)
+        elif target:
             lines, file = predict_file(session, run, model, input, target, rejects=rejects)
             words, values = [*words, *lines], replace(values, file=file)
         else:
@@ -116,12 +145,7 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
         raise UsageError(
             "output must be a local file.", got=f"'{redact(output)}'", fix="Name a local file and copy it afterwards."
         )
-    if is_fetched_project() and not Path(output).expanduser().is_absolute():
-        raise UsageError(
-            "output must be an absolute path where the project is run from a URI.",
-            got=f"'{output}'",
-            fix="Give the full path: -P output=$PWD/scored.csv.",
-        )
+    _require_kept(output)
     suffix = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     known = [*CSV_SUFFIXES, *(f"{suffix}.gz" for suffix in CSV_SUFFIXES), *PARQUET_SUFFIXES]
     if suffix not in known:
@@ -131,11 +155,23 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
     return path
 
 
+def _require_kept(output: str) -> None:
+    """Raise UsageError for an output in a project that is deleted after the run."""
+    if is_fetched_project() and not is_remote(output) and not Path(output).expanduser().is_absolute():
+        raise UsageError(
+            "output must be an absolute path where the project is run from a URI.",
+            got=f"'{output}'",
+            fix="Give the full path: -P output=$PWD/scored.csv.",
+        )
+
+
 def predict_file(
     session: Session, run: StepRun | None, model: NamedModel, input: str, target: Path, *, rejects: bool
 ) -> tuple[list[str], PredictedFile]:
     """Predict the rows of `input` into `target`; return the summary and its values."""
+    from recipeline.cli.scoring.places import input_files
     from recipeline.data.readers import split_name
+    from recipeline.data.reading.formats import Format
     from recipeline.data.writers import check_output
     from recipeline.inference.batch import Job
 
@@ -143,8 +179,9 @@ def predict_file(
     aside = target.with_name(f"{stem}.rejects{suffix}") if rejects else None
     if run:
         run.tag(input=redact(input), output=target)
-    with local_rows(session, input, "input") as paths, open_model(session, model) as asked:
-        tables = open_tables(paths, asked.names, input, session.recipe)
+    with input_files(session, input) as files, open_model(session, model) as asked:
+        tables = [file.open(asked.names, Format.of(session.recipe.data)) for file in files]
+        paths = local_paths(input, session.cwd, missing_rows) or []
         for output in (target, *([aside] if aside else [])):
             check_output(output, paths)
         started = time.monotonic()
@@ -154,9 +191,7 @@ def predict_file(
 
         tally = Job(tables, asked, target, aside, redact(input)).run(report)
     seconds = time.monotonic() - started
-    for name, value in (("rows", tally.rows), ("rejected", tally.rejected), ("rows_per_second", tally.rows / seconds)):
-        if run:
-            session.store.client.log_metric(run.id, name, value)
+    _record(session, run, {"rows": tally.rows, "rejected": tally.rejected, "rows_per_second": tally.rows / seconds})
     file = PredictedFile(
         output=str(target),
         rejects=str(aside or ""),
@@ -170,15 +205,26 @@ def predict_file(
     return _words(model, tally, target, aside, seconds), file
 
 
+def _record(session: Session, run: StepRun | None, metrics: Mapping[str, float]) -> None:
+    for name, value in metrics.items():
+        if run:
+            session.store.client.log_metric(run.id, name, value)
+
+
 def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, seconds: float) -> list[str]:
     lines = [f"{tally.predicted:,} rows predicted in {seconds:.1f} s ({tally.rows / seconds:,.0f} rows/s): {target}"]
     if aside:
         lines.append(f"{tally.rejected:,} bad rows set aside: {aside}")
-    unseen = [f"{name} {count:,}" for name, count in tally.unseen.items() if count]
-    if unseen:
-        lines.append(f"Warning: rows with values outside of the training range: {', '.join(unseen)}.")
+    return [*lines, *_warn(model, tally.unseen, tally.left_out)]
+
+
+def _warn(model: NamedModel, unseen: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:
+    """Return warnings of predicted rows that the model was not trained on."""
+    lines = []
+    if counts := [f"{name} {count:,}" for name, count in unseen.items() if count]:
+        lines.append(f"Warning: rows with values outside of the training range: {', '.join(counts)}.")
     for it in model.info.filter if model.info else ():
-        if count := tally.left_out[it.column]:
+        if count := left_out.get(it.column):
             rows = f"{count:,} rows" if count > 1 else "1 row"
             lines.append(f"Warning: {rows} of '{it.column}' that the model was not trained on: rows.filter keeps {it.words}.")
     if model.info is None:

@@ -14,7 +14,7 @@ import click
 from recipeline.artifacts import ADDED_REQUESTS, DATASET, MODEL_INFO, ORDER, TRAINING_DATA
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
-from recipeline.cli.log import labelled_log
+from recipeline.cli.live.log import labelled_log
 from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
 from recipeline.cli.output.results import RetrainValues
 from recipeline.cli.pipeline import name_params, run_pipeline

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from recipeline.cli.command import reading_command
-from recipeline.cli.log import find_own_log
+from recipeline.cli.live.log import find_own_log
 from recipeline.commands.history import show_terms
 from recipeline.escape import for_cell
 from recipeline.orchestration.session import Session

@@ -48,7 +48,8 @@ def _words(found: Provenance) -> str:
         lines.append(f"The gate: {decision.outcome} ({decision.rule}): {decision.reason}.")
     if "withdrawn" in tags:
         lines.append(f"Withdrawn: {tags['withdrawn']}.")
-    keys = ("data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows")
+    keys = ["data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows"]
+    keys += ["source_uri", "source_version"]  # of a version that was transferred
     lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
     runs = [(step, run.run_id, run.state) for step, run in found.runs.items()]
     lines += ["", tabulate(["step", "run ID", "state"], runs)]

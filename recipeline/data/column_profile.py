@@ -30,7 +30,7 @@ _NONE: Mapping[str, int] = {}
 def describe_rows(rows: StoredRows, recipe: Recipe, left_out: Mapping[str, int] = _NONE) -> ColumnProfile:
     """Return the column profile of stored rows, as `describe_columns` does.
 
-    Of a table with more cells than are held, quantiles, histograms, counts and correlations are those of a uniform sample;
+    A table with more cells than are held has quantiles, histograms, counts and correlations of a uniform sample;
     numbers of rows, of missing and of distinct values, means, deviations, and the least and greatest values are exact.
     """
     if not rows.is_large:

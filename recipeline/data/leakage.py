@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 from scipy.stats import ks_2samp
+from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.config.recipe import Recipe
@@ -57,62 +59,84 @@ def audit_split(
 ) -> LeakAudit:
     """Return the audit of a split of `table`, and that of a plain random one.
 
-    `method` is that of the split. Of tables without features (`read_keys`), `rows` are those of the table: near twins of a
-    uniform sample are looked for in all of them, and columns are compared, and memory is measured, in the sample.
+    `method` is that of the split. Where the tables have no features (`read_keys`), `rows` are those of the table: near twins of
+    a uniform sample are looked for in all of them, and columns are compared, and memory is measured, in the sample.
     """
-    plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
-    if rows is None:
-        twins, plain = (audit_leaks(*sides, recipe) for sides in ((train, test), plainly))
-        seen, columns, sampled = ((train, test), plainly), cast(Columns, table), None
+    if rows is not None:
+        found = _audit_keys(table, train, test, recipe, method, rows)
     else:
-        places = draw_places(len(rows), SAMPLED // len(rows.columns), recipe.random_state)
-        near = _count_near(rows, table, places, ((train, test), plainly), recipe)
-        twins, plain = audit_leaks(train, test, recipe, near[0]), audit_leaks(*plainly, recipe, near[1])
-        sample = rows.take(places).set_axis(places)
-        seen = _sides_of(sample, train, test), _sides_of(sample, *plainly)
-        columns, sampled = OneByOne(rows), len(places)
+        plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+        found = _Audited(audit_leaks(train, test, recipe), audit_leaks(*plainly, recipe), (train, test), plainly, table)
+    warnings = find_warnings(train, test, recipe, method, found.twins, is_sampled=rows is not None)
     return LeakAudit(
-        **vars(twins),
+        **vars(found.twins),
         method=method,
-        random_split=plain,
-        memory=measure_memory(*seen[1], recipe),
-        columns=compare_columns(*seen[0], recipe),
-        warnings=(
-            *find_warnings(train, test, recipe, method, twins, is_sampled=sampled is not None),
-            *find_smells(columns, recipe),
-        ),
+        random_split=found.plain,
+        memory=measure_memory(*found.plainly, recipe),
+        columns=compare_columns(*found.sides, recipe),
+        warnings=(*warnings, *find_smells(found.columns, recipe)),
         columns_of_split=recipe.split.named,
         embargo=recipe.split.gap,
         embargo_rows=len(table) - len(train) - len(test),
-        sampled_rows=sampled,
+        sampled_rows=found.sampled,
     )
 
 
-def _sides_of(sample: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of a sample, whose index is their position, on either side."""
-    return sample[sample.index.isin(train.index)], sample[sample.index.isin(test.index)]
+_Sides = tuple[pd.DataFrame, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class _Audited:
+    """The twins of a split and of a plain random one, and both sides of either."""
+
+    twins: Twins
+    plain: Twins
+    sides: _Sides
+    plainly: _Sides
+    columns: Columns | pd.DataFrame
+    sampled: int | None = None
+
+
+def _audit_keys(
+    keys: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe, method: str, rows: StoredRows
+) -> _Audited:
+    """Return the twins of a split of keys, and a sample of the rows of either side."""
+    size, seed = len(keys), recipe.random_state
+    masks = [_as_masks(size, train.index, test.index)]
+    if method != "random":
+        masks.append(_as_masks(size, *train_test_split(np.arange(size), test_size=recipe.split.test_size, random_state=seed)))
+    places = draw_places(size, SAMPLED // len(rows.columns), seed)
+    near = _count_near(rows, keys[COPIES].to_numpy(), places, masks, recipe)
+    twins = plain = audit_leaks(train, test, recipe, near[0])
+    if method != "random":
+        is_train, is_test = masks[1]
+        plain = audit_leaks(keys[is_train], keys[is_test], recipe, near[1])
+    sample = rows.take(places)
+    sides = [(sample[is_train[places]], sample[is_test[places]]) for is_train, is_test in masks]
+    return _Audited(twins, plain, sides[0], sides[-1], OneByOne(rows), len(places))
+
+
+def _as_masks(size: int, *sides: Any) -> tuple[np.ndarray, ...]:
+    """Return a mask of so many rows for the positions of each side."""
+    masks = tuple(np.zeros(size, dtype=bool) for _ in sides)
+    for mask, positions in zip(masks, sides, strict=True):
+        mask[positions] = True
+    return masks
 
 
 def _count_near(
-    rows: StoredRows,
-    keys: pd.DataFrame,
-    places: np.ndarray,
-    splits: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
-    recipe: Recipe,
+    rows: StoredRows, copies: np.ndarray, places: np.ndarray, splits: Sequence[tuple[np.ndarray, ...]], recipe: Recipe
 ) -> list[int]:
-    """Return about how many test rows of each split have a near twin, and no twin, in training.
+    """Return about how many test rows of each split have a near twin in training.
 
-    The share is that of the test rows at `places`.
+    Those with a twin do not count. The share is that of the test rows at `places`. `splits` are masks of both sides.
     """
-    copies, sides = keys[COPIES].to_numpy(), []
-    for train, _ in splits:
-        sides.append(np.zeros(len(keys), dtype=bool))
-        sides[-1][train.index] = True
-    counts = []
-    for (train, test), near in zip(splits, find_near(rows, copies, places, sides, recipe.features, NEAR), strict=True):
-        is_test = np.isin(places, test.index)
-        leaked = is_among(copies[places], train[COPIES].to_numpy())
-        counts.append(round(float((near & ~leaked)[is_test].mean()) * len(test)))
+    found, counts = find_near(rows, copies, places, [it[0] for it in splits], recipe.features, NEAR), []
+    for (is_train, is_test), near in zip(splits, found, strict=True):
+        tested = is_test[places]
+        leaked = is_among(copies[places], copies[is_train])
+        share = float((near & ~leaked)[tested].mean()) if tested.any() else 0.0
+        counts.append(round(share * int(is_test.sum())))
     return counts
 
 
@@ -138,7 +162,7 @@ def explain_audit(audit: LeakAudit, keys: Mapping[str, str]) -> str:
         f"{audit.method} split{how}: {audit.train_rows} training and {audit.test_rows} test rows; "
         f"{audit.leaked_rows} test rows have a twin in training"
         + ("" if audit.method == "random" else f" (a plain random split: {plain.leaked_rows} of {plain.test_rows})")
-        + (f"; {audit.sampled}" if audit.sampled else "")
+        + (f"; {audit.sampled[:1].lower()}{audit.sampled[1:-1]}" if audit.sampled else "")
     )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipeline.data.reading.csv_files import CsvFile, as_data_error, unreadable
-from recipeline.data.reading.formats import PARQUET_MAGIC, PLAIN, START_BYTES, Format, decompressed, refuse_other
+from recipeline.data.reading.formats import PARQUET_MAGIC, PLAIN, START_BYTES, Format, Place, decompressed, refuse_other
 from recipeline.data.reading.header import require_distinct
 from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import RowFile
+from recipeline.data.reading.ranges import CsvRange, ParquetRange, Span
 from recipeline.data.reading.renamed import rename_columns
 from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES
 
@@ -29,7 +30,7 @@ def split_name(name: str) -> tuple[str, str]:
     return (path.stem, suffix) if suffix in (*CSV_SUFFIXES, *PARQUET_SUFFIXES) else (path.name, "")
 
 
-def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PLAIN) -> RowFile:
+def open_rows(path: Place, wanted: Sequence[str], label: str, format: Format = PLAIN, span: Span | None = None) -> RowFile:
     """Return the CSV or Parquet file at `path`; separator and compression detected.
 
     Parameters
@@ -37,6 +38,7 @@ def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PL
     wanted : names that are expected in the header; they decide which separator a CSV uses. Columns that the format renames
         have their new names.
     label : names the file in errors.
+    span : one of the ranges that `divide_file` finds; None: the whole file.
 
     Raises
     ------
@@ -49,12 +51,17 @@ def open_rows(path: Path, wanted: Sequence[str], label: str, format: Format = PL
         raise unreadable(label, error.strerror or str(error)) from None
     refuse_other(start, label)
     is_parquet = start.startswith(PARQUET_MAGIC)
-    found: RowFile = ParquetFile(path, label, [*wanted, *format.rename]) if is_parquet else CsvFile(path, label, wanted, format)
+    known = [*wanted, *format.rename]
+    found: RowFile
+    if span:
+        found = ParquetRange(path, label, known, span) if is_parquet else CsvRange(path, label, wanted, format, span)
+    else:
+        found = ParquetFile(path, label, known) if is_parquet else CsvFile(path, label, wanted, format)
     require_distinct(found.columns, label)
     return rename_columns(found, format.rename, label)
 
 
-def content_digest(path: Path, label: str) -> str:
+def content_digest(path: Place, label: str) -> str:
     """Return the sha256 of a file's decompressed content, in hex.
 
     Raises

@@ -25,6 +25,10 @@ class DescribedColumn(DescribedValues):
 _NAMED = 5
 
 
+def _of_sample(what: str, rows: int | None) -> str:
+    return "" if rows is None else f"{what} are from a sample of {rows:,} rows; everything else is of all rows."
+
+
 @dataclass(frozen=True)
 class Correlations:
     """Spearman's rank correlations of pairs of columns; None for a constant one."""
@@ -53,15 +57,19 @@ class ColumnProfile:
 
     @property
     def sampled(self) -> str:
-        """A sentence on the sample, without a full stop; empty if all rows were used."""
-        rows = "" if self.sampled_rows is None else f"from a sample of {self.sampled_rows:,} rows"
-        return rows and f"quantiles, histograms and correlations are {rows}; everything else is of all rows"
+        """A sentence on the sample; empty if all rows were used."""
+        return _of_sample("Quantiles, histograms and correlations", self.sampled_rows)
+
+    @property
+    def sample_note(self) -> str:
+        """The same as one of the `notes`."""
+        return self.sampled and f"note: {self.sampled[:1].lower()}{self.sampled[1:-1]}"
 
     @property
     def notes(self) -> list[str]:
         """Notes on rows that are left out, on a sample, and on empty columns."""
         found = [f"note: {count} {reason}" for reason, count in self.left_out.items()]
-        found += [f"note: {self.sampled}"] if self.sampled else []
+        found += [self.sample_note] if self.sampled else []
         if self.empty:
             more = f" and {len(self.empty) - _NAMED} others" if len(self.empty) > _NAMED else ""
             found.append(
@@ -133,9 +141,8 @@ class LeakAudit(Twins):
 
     @property
     def sampled(self) -> str:
-        """A sentence on the sample, without a full stop; empty if all rows were used."""
-        rows = "" if self.sampled_rows is None else f"a sample of {self.sampled_rows:,} rows"
-        return rows and f"near twins, the effect of twins and the distances of columns are from {rows}"
+        """A sentence on the sample; empty if all rows were used."""
+        return _of_sample("Near twins, the effect of twins and the distances of columns", self.sampled_rows)
 
 
 @dataclass(frozen=True)

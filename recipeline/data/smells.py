@@ -20,7 +20,7 @@ _FEW = 5
 
 
 class Columns(Protocol):
-    """The columns of a table by name, in the order of its rows: a frame, or one column at a time."""
+    """The columns of a table by name: a frame, or one column at a time."""
 
     def __getitem__(self, name: str, /) -> pd.Series: ...
 

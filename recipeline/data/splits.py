@@ -19,7 +19,7 @@ from recipeline.data.tasks.every import TASKS
 from recipeline.errors import DataError, UsageError
 from recipeline.metrics.catalogue import skill_of
 
-#: So many keys are Python objects at a time.
+#: So many rows have their keys as Python objects at a time.
 _TOGETHER = 65_536
 
 
@@ -231,11 +231,13 @@ def _is_test(relations: Relations, recipe: Recipe) -> np.ndarray:
 
 def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
     """Return a number in [0, 1) per row, a function of its group and the seed alone."""
-    unique, inverse = np.unique(groups, return_inverse=True)
-    parts = (unique[start : start + _TOGETHER].tolist() for start in range(0, len(unique), _TOGETHER))
-    digests = (hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest() for part in parts for key in part)
-    fractions: np.ndarray = np.fromiter((int.from_bytes(d, "big") / 2**64 for d in digests), float, len(unique))
-    return fractions[inverse]
+    fractions = np.empty(len(groups))
+    for start in range(0, len(groups), _TOGETHER):
+        unique, inverse = np.unique(groups[start : start + _TOGETHER], return_inverse=True)
+        digests = (hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest() for key in unique.tolist())
+        found = np.fromiter((int.from_bytes(d, "big") / 2**64 for d in digests), float, len(unique))
+        fractions[start : start + _TOGETHER] = found[inverse]
+    return fractions
 
 
 def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

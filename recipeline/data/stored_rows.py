@@ -99,6 +99,7 @@ class StoredRows:
                 seen += len(batch)
                 yield batch
                 del read, batch  # not held while the next one is read
+        pa.default_memory_pool().release_unused()
 
     def map(self, function: Callable[[pd.DataFrame], np.ndarray], columns: Sequence[str] | None = None) -> np.ndarray:
         """Return what `function` makes of each batch, concatenated, (rows, ...).
@@ -109,7 +110,7 @@ class StoredRows:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def select(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the batches' rows that a mask or positions name, in the order of the table.
+        """Yield the rows that a mask or positions name, batch by batch, in table order.
 
         Their index is made of numbers, not of a range: further batches may leave rows out.
         """
@@ -155,9 +156,9 @@ def draw_places(size: int, count: int, seed: int) -> np.ndarray:
 
 
 class RowsWriter:
-    """A Parquet file of rows that are appended in batches, written whole or not at all.
+    """A Parquet file of rows appended in batches, written whole or not at all.
 
-    A single batch gives the bytes that `frame.to_parquet` gives. Of several, the first one decides the types. An index from
+    A single batch gives the bytes that `frame.to_parquet` gives. The first of several decides the types. An index from
     0 on in steps of 1 numbers the rows and is not written; any other one is a column of the file.
     """
 
@@ -180,7 +181,7 @@ class RowsWriter:
             self._unfinished.unlink(missing_ok=True)
 
     def append(self, rows: pd.DataFrame) -> None:
-        """Add rows below those that are there. ValueError: their columns or index do not fit."""
+        """Add rows. Raises ValueError where their columns or index do not follow."""
         if self._first is None and self._file is None:
             self._first = rows
             return

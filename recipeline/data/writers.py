@@ -88,19 +88,19 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     path = path.resolve()  # a link stays one
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with _as_unwritable(path):
+        with as_unwritable(path):
             file = unfinished.open("wb")
         with file:
-            with _as_unwritable(path):
+            with as_unwritable(path):
                 sink = _make_sink(file, path, layout)
 
             def write(rows: pa.RecordBatch | memoryview) -> None:
-                with _as_unwritable(path):
+                with as_unwritable(path):
                     sink.write(rows)
 
             try:
                 yield write
-                with _as_unwritable(path):
+                with as_unwritable(path):
                     sink.close()
                     file.flush()
                     os.fsync(file.fileno())
@@ -111,7 +111,7 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
                 with suppress(OSError):
                     file.close()
                 raise
-        with _as_unwritable(path):
+        with as_unwritable(path):
             unfinished.replace(path)
     finally:
         with suppress(OSError):
@@ -124,7 +124,8 @@ def is_parquet(path: Path) -> bool:
 
 
 @contextmanager
-def _as_unwritable(path: Path) -> Iterator[None]:
+def as_unwritable(path: Path) -> Iterator[None]:
+    """Raise UnavailableError where the block cannot write to `path`."""
     try:
         yield
     except OSError as error:

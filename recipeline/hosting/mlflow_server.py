@@ -24,20 +24,24 @@ _START_SECONDS, _STOP_SECONDS = 180, 15
 _OF_CLIENTS = ("MLFLOW_TRACKING_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_", "AWS_", "PG")
 
 
-def start(folder: ServerFolder, ports: dict[str, int], secrets: Secrets, workers: int) -> psutil.Process:
+def start(
+    folder: ServerFolder, ports: dict[str, int], secrets: Secrets, workers: int, *, backend: str = "", artifacts: str = ""
+) -> psutil.Process:
     """Start MLflow's server with a number of worker processes; do not wait for it.
 
-    It listens on the loopback address.
+    It listens on the loopback address. `backend` is the URI of its database and `artifacts` the place of its files; empty:
+    PostgreSQL and the object store.
 
     Raises
     ------
     UnavailableError : it cannot be started.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(ports["mlflow"])]
-    command += ["--workers", str(workers), "--artifacts-destination", f"s3://{BUCKET}/served"]
+    command += ["--workers", str(workers), "--artifacts-destination", artifacts or f"s3://{BUCKET}/served"]
     # By name, not left to be found: without uvloop the answers of several workers are 40 ms late.
     command += ["--uvicorn-opts", "--loop uvloop"]
-    return processes.start(folder, NAME, command, environment=_environment(ports, secrets), ports=[ports["mlflow"]])
+    environment = _environment(ports, secrets) | ({"MLFLOW_BACKEND_STORE_URI": backend} if backend else {})
+    return processes.start(folder, NAME, command, environment=environment, ports=[ports["mlflow"]])
 
 
 def wait(folder: ServerFolder, process: psutil.Process, port: int) -> None:

@@ -34,7 +34,7 @@ Later = Callable[[Callable[[], pa.RecordBatch | memoryview]], None]
 class Job:
     """A prediction of tables: model, output, and the file for bad rows.
 
-    Without such a file (None) bad rows stop it.
+    Without such a file (None) bad rows stop it. With `may_be_empty` the tables may have no rows.
     """
 
     tables: Sequence[Table]
@@ -42,6 +42,7 @@ class Job:
     output: Path
     rejects: Path | None
     origin: str
+    may_be_empty: bool = False
 
     def run(self, report: Callable[[int], None]) -> Tally:
         """Predict all rows and return their counts.
@@ -67,7 +68,7 @@ class Job:
                     report(tally.rows)
             if tally.faults and reject is None:
                 raise BadRowsError(tally, self.origin)
-            if not tally.rows:
+            if not tally.rows and not self.may_be_empty:
                 raise DataError(f"{self.origin} has no rows: header only.", fix="Name a file with rows.")
         return tally
 

@@ -20,6 +20,7 @@ from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import search_all_versions
 from recipeline.tracking.tags import RunTags
 
 #: MLflow's command line. Its words come by stdin: those of a process, passwords among them, are seen by all users of a machine.
@@ -38,8 +39,8 @@ def find_unneeded(session: Session) -> Unneeded:
     """Return the versions and runs of this recipe and profile that can be deleted.
 
     Kept are: everything younger than the recipe's `retention.days`; every version that the ledger names, or that is in Staging
-    or Production; every run that a kept version, or the ledger, leads to, with the runs nested in it; unfinished runs and
-    their upstream runs.
+    or Production; every run that a kept version, a version of another model, or a ledger leads to, with the runs nested in it;
+    unfinished runs and their upstream runs.
     """
     before = _retained_since(session)
     unneeded = _old_versions(session)
@@ -49,6 +50,7 @@ def find_unneeded(session: Session) -> Unneeded:
     for version in session.registry.versions():
         if version.version not in old_numbers:
             needed |= _run_ids(version.tags) | {version.run_id}
+    needed |= _needed_elsewhere(session)
     runs = list(_runs(session))
     for run in runs:
         if run.info.status == "RUNNING":  # it is about to build on them
@@ -88,6 +90,19 @@ def _old_versions(session: Session) -> tuple[ModelVersion, ...]:
     )
 
 
+def _needed_elsewhere(session: Session) -> set[str]:
+    """Return the runs that versions and ledgers of other models of the store lead to.
+
+    `promote --to models:/<name>` makes versions of the same runs.
+    """
+    client, own = session.store.client, session.registry.name
+    needed: set[str] = set()
+    for version in search_all_versions(client):
+        if version.name not in (own, f"{own}.ledger"):
+            needed |= _run_ids(version.tags) | {version.run_id}
+    return needed
+
+
 def _run_ids(tags: Mapping[str, str]) -> set[str]:
     return {value for key, value in tags.items() if key.endswith("_run_id")}
 
@@ -95,7 +110,7 @@ def _run_ids(tags: Mapping[str, str]) -> set[str]:
 def _runs(session: Session) -> Iterator[Run]:
     """Yield this recipe and profile's runs and their nested runs.
 
-    All experiments are searched.
+    Runs of the recipe that were transferred from another store are among them. All experiments are searched.
     """
     client = session.store.client
     experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
@@ -106,7 +121,8 @@ def _runs(session: Session) -> Iterator[Run]:
         found, token = found + list(page), page.token or ""
     for run in found:
         tags = run.data.tags
-        if (tags.get(RunTags.RECIPE), tags.get(RunTags.PROFILE)) == (session.recipe.name, session.profile_name):
+        is_of_profile = tags.get(RunTags.PROFILE) == session.profile_name or RunTags.SOURCE_RUN_ID in tags
+        if tags.get(RunTags.RECIPE) == session.recipe.name and is_of_profile:
             own.add(run.info.run_id)
     yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
 

@@ -128,6 +128,6 @@ def page_of(session: Session, run_id: str) -> str:
     """Return the card of a run; empty if it cannot be read."""
     if run_id not in session.cards:
         session.cards[run_id] = ""
-        with suppress(Exception), session.reader.view(CARD, run_id) as path:
+        with suppress(Exception), session.reader.view(CARD.name, run_id) as path:
             session.cards[run_id] = CARD.read(path)
     return session.cards[run_id]

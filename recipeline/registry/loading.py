@@ -36,7 +36,10 @@ _LATEST = "latest"
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A loaded model: name, version, columns, and `model_info.json` if available."""
+    """A loaded model: name, version, columns, and `model_info.json` if available.
+
+    `uri` leads to it whatever becomes of Production, and `model_id` is that of what was logged.
+    """
 
     name: str
     version: str
@@ -47,6 +50,8 @@ class NamedModel:
     info: ModelInfo | None
     #: Returns the interval around its predictions, its tails asked as it is told; None where it has none.
     load_interval: Callable[[Ask], Interval | None] = lambda _: None
+    uri: str = ""
+    model_id: str = ""
 
     @cached_property
     def target(self) -> Target:
@@ -91,9 +96,9 @@ def load_named(store: Store, reader: Reader, model_name: str, uri: str) -> Named
     check_model_uri(uri)
     found = _REGISTERED.match(uri or f"models:/{model_name}/{PRODUCTION}")
     if not found:
-        return NamedModel(
-            "", uri.rpartition("models:/")[2], "", "", load_model(uri, reader.trusted), tuple(feature_names(uri)), None
-        )
+        word = uri.rpartition("models:/")[2]
+        model = load_model(uri, reader.trusted)
+        return NamedModel("", word, "", "", model, tuple(feature_names(uri)), None, uri=uri, model_id=word)
     registry = Registry(store, found["name"])
     version = _by_alias(registry, found["alias"]) if found["alias"] else _by_version(registry, found["version"])
     return _load_version(reader, version)
@@ -114,6 +119,8 @@ def _load_version(reader: Reader, version: ModelVersion) -> NamedModel:
         names,
         info,
         lambda ask: load_interval(reader, run_id, names, ask) if info else None,
+        uri,
+        model_id_of(version),
     )
 
 

@@ -7,9 +7,11 @@ the runs and versions that they were made in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from recipeline.registry.ledger import ATTEMPT, LOOK, ChangedBy, Reading
+from recipeline.registry.results import Entry
 from recipeline.registry.versions import Registry
 
 #: So many looks fit into an entry: 5000 characters, which every store takes.
@@ -36,6 +38,23 @@ def record_looks(registry: Registry, settings: Mapping[str, int], changed_by: Ch
         for start in range(0, len(new), _AT_ONCE):
             part = new[start:][:_AT_ONCE]
             registry.record(LOOK, f"{len(part)} candidates were compared", changed_by, evidence=" ".join(part))
+
+
+def take_looks(registry: Registry, entries: Iterable[Entry], changed_by: ChangedBy) -> None:
+    """Record the looks of another registry, from whose ledger the `entries` are.
+
+    They chose the challenger that was transferred from there. Those made since the champion was promoted here are looks under
+    it; earlier ones too, unless this ledger has them: it took them with an earlier transfer.
+    """
+    reading = registry.ledger.read()
+    since = reading.changes[-1].when if reading.changes else datetime.min.replace(tzinfo=UTC)
+    known = _looks(reading, {entry.after for entry in reading.entries})
+    settings: dict[str, int] = {}
+    for entry in entries:
+        for digest, tried in _looks(Reading((entry,)), {entry.after}).items():
+            if entry.when > since or known.get(digest, 0) < tried:
+                settings[digest] = max(settings.get(digest, 0), tried)
+    record_looks(registry, settings, changed_by)
 
 
 def count_looks(registry: Registry, champion: str, own: str = "") -> int:

@@ -6,7 +6,7 @@ entry, then carried out, then closed: `reconcile` finishes what an earlier comma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from mlflow.entities.model_registry import ModelVersion
@@ -45,18 +45,28 @@ class Registry(Lookup):
         self._reconciler = Reconciler(store, self._view, self.ledger, self, self._stages)
 
     def register(
-        self, *, source: str, run_id: str, model_id: str, identity: str, tags: Mapping[str, str | float], description: str
+        self,
+        *,
+        source: str,
+        run_id: str,
+        model_id: str,
+        identity: str,
+        tags: Mapping[str, str | float],
+        description: str,
+        is_same: Callable[[ModelVersion], bool] | None = None,
     ) -> tuple[ModelVersion, bool]:
         """Return the version of the model, and whether it is new.
 
         It becomes the challenger unless it is the champion. A model whose `identity` (training rows, recipe and environment) is
-        registered already is not registered again.
+        registered already is not registered again; with `is_same`, if that says so of the version.
         """
         with self.locked():
             self.create()
-            same = [version for version in self.versions() if version.tags.get(VersionTags.IDENTITY) == identity]
             # The caller has just checked the files of the model itself.
-            twins = [it for it in same if model_id_of(it) == model_id or files_are_there(self._client, it)]
+            is_same = is_same or (lambda it: model_id_of(it) == model_id or files_are_there(self._client, it))
+            same = self.of_identity(identity)
+            known = {version.version for version in same}
+            twins = [version for version in same if is_same(version)]
             if twins:
                 version = twins[0]
             else:
@@ -70,7 +80,13 @@ class Registry(Lookup):
                     description=description,
                     model_id=model_id,
                 )
-                self.refresh()  # another machine may have promoted a version since `same` was read
+                self.refresh()  # another machine may have promoted a version since `twins` was read
+                before = [it for it in self.of_identity(identity) if int(it.version) < int(version.version)]
+                twins = [it for it in before if it.version not in known and is_same(it)]
+                if twins:  # or registered the same one: the first of the two stays
+                    self._client.delete_model_version(self.name, str(version.version))
+                    version = twins[-1]
+                    self.refresh()
             self._reconciler.finish()
             self._sync()
             champion = self.holder(CHAMPION)
@@ -78,6 +94,10 @@ class Registry(Lookup):
                 self.refresh()  # the earlier challenger may have been promoted just before it was archived
                 self._sync()
             return self.version(str(version.version)), not twins
+
+    def of_identity(self, identity: str) -> list[ModelVersion]:
+        """Return the versions of an identity, newest first."""
+        return [version for version in self.versions() if version.tags.get(VersionTags.IDENTITY) == identity]
 
     def _require_run(self, run_id: str) -> None:
         """Raise UnavailableError if the run of a model was deleted.

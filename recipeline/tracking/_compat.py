@@ -6,6 +6,7 @@ each.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -153,6 +154,18 @@ def download_file(repository: ArtifactRepository, name: str, target: Path) -> No
     The public `download_artifacts` first lists the folder of that name, to see whether it is one.
     """
     repository._download_file(name, str(target))
+
+
+def forget_storage_clients() -> None:
+    """Forget clients of object stores that have the environment's keys.
+
+    MLflow keeps those of S3 by address, not by key, and boto3 the keys that it found first.
+    """
+    if "boto3" in sys.modules:
+        from mlflow.store.artifact import s3_artifact_repo
+
+        s3_artifact_repo._cached_get_s3_client.cache_clear()
+        sys.modules["boto3"].__dict__["DEFAULT_SESSION"] = None
 
 
 # --- data sets -----------------------------------------------------------------------------------------------------------

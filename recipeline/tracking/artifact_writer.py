@@ -58,6 +58,14 @@ class Writer:
             self._folders.upload(self._root, path, within, digest=digest)
             return digest
 
+    def put(self, name: str, path: Path, *, is_result: bool = True) -> None:
+        """Upload a file as the artifact `name`, byte for byte.
+
+        It is not kept in the cache of this machine, so that its readers get it from the store.
+        """
+        (self._files if is_result else self._views)[name] = file_digest(path)
+        self._folders.upload(self._root, path, str(Path(name).parent).strip("."))
+
     def digest(self, artifact: Artifact[Any]) -> str:
         """Return the sha256 of an artifact that was written; empty of another one."""
         return self._files.get(artifact.name, "")

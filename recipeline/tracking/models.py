@@ -21,6 +21,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature, get_model_info, infer_signature
 
 from recipeline.errors import UnavailableError
@@ -28,6 +29,7 @@ from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, context_tags, model_location, requirements_known
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.failures import is_conflict
 
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -161,10 +163,25 @@ def log_model(
         digests = {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         for name, digest in digests.items():
             reader.folders.upload(logged.artifact_location, folder / name, name.rpartition("/")[0], digest=digest)
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        _log_output(client, run_id, logged.model_id)
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         reader.know_model(logged.model_id, logged.artifact_location)
     return logged.model_id, digests
+
+
+def _log_output(client: MlflowClient, run_id: str, model_id: str) -> None:
+    """Record a new model as an output of its run, once.
+
+    A request whose answer was lost is sent again, and MLflow inserts the row again.
+    """
+    try:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    except MlflowException as error:
+        if not is_conflict(error):
+            raise
+        outputs = client.get_run(run_id).outputs
+        if outputs is None or model_id not in {it.model_id for it in outputs.model_outputs}:
+            raise
 
 
 def _write(*, sk_model: Any, trusted: Collection[str], path: str, **options: Any) -> None:

@@ -19,11 +19,11 @@ RUN = "0" * 32
     ("request_", "purpose"),
     [
         (f"PUT 1 /api/2.0/mlflow-artifacts/artifacts/1/{RUN}/artifacts/card.html", "artifact: upload"),
-        ("PUT 1 /bucket/artifacts/1/models/m-1/artifacts/model.skops?partNumber=2", "artifact: upload"),
+        ("PUT 1 /mlflow/direct/1/models/m-1/artifacts/model.skops?partNumber=2", "artifact: upload"),
         ("GET 1 /api/2.0/mlflow-artifacts/artifacts?path=1", "artifact: list"),
-        ("GET 1 /bucket?list-type=2&prefix=artifacts", "artifact: list"),
+        ("GET 1 /mlflow?list-type=2&prefix=direct", "artifact: list"),
         (f"GET 1 /api/2.0/mlflow-artifacts/presigned/1/{RUN}/artifacts/a.json", "artifact: download"),
-        (f"GET 1 /bucket/artifacts/1/{RUN}/artifacts/a.json?X-Amz-Algorithm=x", "artifact: download"),
+        (f"GET 1 /mlflow/served/1/{RUN}/artifacts/a.json?X-Amz-Algorithm=x", "artifact: download"),
         (f"GET 1 /api/2.0/mlflow/runs/get?run_id={RUN}", "run: read"),
         ("POST 1 /api/2.0/mlflow/runs/log-batch", "run: log"),
         ("POST 1 /api/2.0/mlflow/runs/update", "run: close"),
@@ -67,7 +67,7 @@ def test_the_tables_fit_a_terminal_and_each_target_has_a_verdict() -> None:
 @pytest.mark.full
 def test_a_chain_of_two_candidates_makes_no_more_requests_than_the_target(tmp_path: Path, wines: pd.DataFrame) -> None:
     project = Project(tmp_path, wines)
-    with server.mlflow_server(tmp_path, database="sqlite", artifacts="folder") as place:
+    with server.running_server(tmp_path, database="sqlite", artifacts="folder") as place:
         profile = server.write_profile(tmp_path, place.uri, project.data)
         commands = server.Commands(tmp_path, profile, tmp_path / "cache", place.environment, recipe=str(project.recipe_path))
         found = {kind: len(commands.run("steps.main", "--model", "lr,dt").requests) for kind in server.MOST}

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.leakage import audit_leaks, compare_columns, find_warnings, measure_memory
+from recipeline.data.leakage import audit_leaks, audit_split, compare_columns, explain_audit, find_warnings, measure_memory
+from recipeline.data.relating.relations import read_keys
 from recipeline.data.splits import split_rows
+from tests.large import holding, store
 
 
 def test_a_tree_that_learns_by_heart_is_right_on_twins_and_poor_on_the_others(wines: pd.DataFrame, recipe: Recipe) -> None:
@@ -97,3 +102,35 @@ def test_a_group_larger_than_a_fold_and_a_share_that_is_far_off_are_warned_of(wi
     assert "where split.test_size is 20%" in share
     assert "The largest group of equal rows has 50" in group
     assert len(find_warnings(crowded, test, recipe, "random", audit_leaks(crowded, test, recipe))) == 1
+
+
+def test_a_large_table_is_audited_by_hashes_and_a_sample(wines: pd.DataFrame, recipe: Recipe, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    near = wines.head(40).assign(pH=wines["pH"].head(40) + 1e-7)  # too near for a float32, and so a twin
+    nearer = wines.iloc[40:80].assign(alcohol=wines["alcohol"].iloc[40:80] + 5e-5 * wines["alcohol"].std())
+    table = pd.concat([wines, near, nearer, wines.head(100)], ignore_index=True).iloc[rng.permutation(580)]
+    table = table.reset_index(drop=True)
+    for method in ("grouped", "random"):
+        whole = audit_split(table, *split_rows(table, recipe, method), recipe, method)
+        found = []
+        for sampled in (0, 12 * 300):
+            with holding(table.size // 3, sampled):
+                keys = read_keys(rows := store(table, tmp_path), recipe)
+                found.append(audit_split(keys, *split_rows(keys, recipe, method), recipe, method, rows))
+        by_all, by_some = found
+        assert (by_all.sampled_rows, by_some.sampled_rows, whole.sampled_rows) == (580, 300, None)
+        exact = ("train_rows", "test_rows", "leaked_rows", "leaked_share", "method", "embargo_rows")
+        for key in exact:
+            assert getattr(by_some, key) == getattr(whole, key)
+            if hasattr(whole.random_split, key):
+                assert getattr(by_some.random_split, key) == getattr(whole.random_split, key)
+        assert whole.random_split.near_rows > 0
+        assert replace(by_all, sampled_rows=None, columns=(), memory=None, warnings=()) == replace(
+            whole, columns=(), memory=None, warnings=()
+        )
+        assert [it.ks for it in by_all.columns] == [it.ks for it in whole.columns]
+        assert "from a sample of 300 rows" in explain_audit(by_some, {})
+        assert "sample" not in explain_audit(whole, {})
+        if method == "random":
+            assert by_all.warnings[0] == f"About {whole.warnings[0]}"
+            assert by_some.near_rows == pytest.approx(whole.near_rows, rel=0.6)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,12 @@ from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import audit_leaks
 from recipeline.data.relating.grouping import row_groups
-from recipeline.data.relating.relations import FOLD, deal_folds, group_rows, relate_rows
+from recipeline.data.relating.relations import FOLD, deal_folds, group_rows, read_keys, relate_rows
 from recipeline.data.splits import cv_folds, find_custom, split_rows
 from recipeline.errors import DataError, UsageError
+from tests.classes import class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
+from tests.large import holding, store
 from tests.panels import draw_panel, draw_series, panel_recipe, series_content
 
 RECIPE = as_recipe(small_recipe())
@@ -249,3 +253,29 @@ def test_test_rows_of_a_single_group_are_refused() -> None:
         split_rows(table, as_recipe(content), "grouped")
     content["split"]["test_size"] = 0.2
     assert split_rows(table, as_recipe(content), "grouped")[1]["site"].nunique() == 2
+
+
+def with_twins_of_labels() -> tuple[pd.DataFrame, Recipe]:
+    table = draw_classes(["low", "mid", "high"], 300)
+    recipe = class_recipe("multiclass", {"type": "category"})
+    return pd.concat([table, table.head(40)], ignore_index=True)[[*recipe.columns]], recipe
+
+
+TABLES = {
+    "wines": lambda: (WINES, RECIPE),
+    "people": lambda: (draw_panel(), panel_recipe()),
+    "people over time": lambda: (draw_panel(years=30), panel_recipe(time="year")),
+    "labels": with_twins_of_labels,
+}
+
+
+@pytest.mark.parametrize("method", ["grouped", "random"])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_large_table_is_split_by_its_keys_as_its_rows_are(name: str, method: str, tmp_path: Path) -> None:
+    table, recipe = TABLES[name]()
+    with holding(table.size // 3):
+        keys = read_keys(rows := store(table, tmp_path), recipe)
+        for side, whole in zip(split_rows(keys, recipe, method), split_rows(table, recipe, method), strict=True):
+            assert side.index.tolist() == whole.index.tolist()
+            selected = pd.concat(rows.select(side.index.to_numpy()))
+            pd.testing.assert_frame_equal(selected, whole.sort_index(), check_index_type=False)

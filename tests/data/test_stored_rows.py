@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,18 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipeline.data import stored_rows
 from recipeline.data.stored_rows import RowsWriter, StoredRows, draw_places
-
-
-@contextmanager
-def holding(cells: int) -> Iterator[None]:
-    """Hold so few cells at once that small tables have several batches."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stored_rows, "HELD", cells)
-        patch.setattr(stored_rows, "_BATCH", max(1, cells // 2))
-        patch.setattr(stored_rows, "_GROUP_ROWS", 5)
-        yield
+from tests.large import holding
 
 
 @st.composite
@@ -80,6 +68,9 @@ def test_every_way_to_the_rows_gives_those_of_the_whole_table(
         same(rows.take(places, columns), whole.iloc[places], check_index_type=False)
         assert rows.map(lambda batch: batch["n"].to_numpy() + 1, ["n"]).tolist() == (table["n"] + 1).tolist()
         assert rows.missing == table.isna().sum().to_dict()
+        selected = pd.concat(rows.select(mask, columns))
+        same(selected, whole[mask], check_index_type=False)
+        assert not isinstance(selected.index, pd.RangeIndex)
         drawn = rows.sample(count, 3, columns)
         same(drawn, whole.iloc[draw_places(len(table), count, 3)], check_index_type=False)
         assert len(drawn) == min(count, len(table))

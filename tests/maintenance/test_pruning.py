@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from recipeline.registry.tries import count_looks, record_attempt, record_looks
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import create_child
 from tests.sessions import open_toys
+from tests.tracking.helpers import finish
 
 
 @pytest.fixture
@@ -92,6 +94,35 @@ def test_an_old_version_that_somebody_gave_an_alias_is_kept(session: Session, tm
     age(tmp_path)
     session.store.client.set_registered_model_alias(session.recipe.model_name, "audited", "1")
     assert [version.version for version in find_unneeded(session).versions] == [2]
+
+
+def test_runs_that_another_model_of_the_store_leads_to_are_kept(session: Session, store: Store, tmp_path: Path) -> None:
+    """`promote --to models:/Other` makes a version of the same runs."""
+    train, fitted, loose = (run_of(session) for _ in range(3))
+    other = replace(session, recipe=session.recipe.model_copy(update={"model_name": "Other"}))
+    other.registry.register(
+        source=(tmp_path / "model").as_uri(),
+        run_id=fitted,
+        model_id="",
+        identity="a",
+        tags={"train_run_id": train},
+        description="",
+    )
+    age(tmp_path)
+    assert ids(find_unneeded(session)) == {loose}
+    assert store.client.get_run(train).info.lifecycle_stage == "active"
+
+
+def test_transferred_runs_of_the_recipe_go_when_no_version_leads_to_them(
+    session: Session, store: Store, tmp_path: Path
+) -> None:
+    copies = [
+        finish(store, recipe=recipe, profile="dev (transferred)", source_run_id="0" * 32)
+        for recipe in ("small", "small", "cars")
+    ]
+    register(session, "a", copies[0])
+    age(tmp_path)
+    assert ids(find_unneeded(session)) == {copies[1]}
 
 
 def test_a_run_stays_with_those_that_are_nested_in_it_and_with_the_one_that_it_is_nested_in(

@@ -152,7 +152,7 @@ COVERED = {
     | HANDED_ON
     | INPUTS
     | KINDS
-    | {f"data/{name}" for name in ("column_profile", "results")}
+    | {f"data/{name}" for name in ("column_profile", "relating/grouping", "results")}
     | {f"data/checking/{name}" for name in ("causes", "conditions", "numbers", "schema")}
     | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "parquet_files", "pieces")},
     "split": RECIPE
@@ -161,7 +161,7 @@ COVERED = {
     | RELATES
     | CODES
     | {"config/import_path"}
-    | {f"data/{name}" for name in ("checking/numbers", "leakage", "results", "smells")},
+    | {f"data/{name}" for name in ("checking/numbers", "leakage", "relating/near_twins", "results", "smells")},
     # The trial refuses candidates; a train that was refused has no result to reuse.
     "train": RECIPE
     | HANDED_ON
@@ -188,6 +188,7 @@ COVERED = {
     | {
         "data/checking/conditions",
         "data/leakage",
+        "data/relating/near_twins",
         "data/checking/numbers",
         "data/reading/formats",
         "data/results",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from recipeline.promotion.gate import Decision, corrected_level
 from recipeline.registry.decision import decide, find_origin
 from recipeline.registry.ledger import FORCED, LOOK, PROMOTE, ROLLBACK, Reading
 from recipeline.registry.results import APPLIED, OPEN, Entry
-from recipeline.registry.tries import count_looks, record_attempt, record_looks
+from recipeline.registry.tries import count_looks, record_attempt, record_looks, take_looks
 from recipeline.registry.versions import Registry
 from recipeline.tracking.connection.store import Store
 from tests.registry.helpers import ANN, NAME, Arena, add, aliases, promote
@@ -74,6 +75,52 @@ def test_looks_count_for_the_champion_of_their_time_and_for_the_one_that_followe
             assert count_looks(registry, version, own="searched") == 5
         record_looks(registry, {"new": 1}, ANN)
     assert registry.ledger.read().faults == {}
+
+
+class Notebook(Book):
+    """The same, to be written to: what `record_looks` is asked to record is kept."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def create(self) -> None:
+        """There is one."""
+
+    def champion(self) -> ModelVersion | None:
+        changes = [entry for entry in self.entries if entry.kind == PROMOTE]
+        return ModelVersion(NAME, changes[-1].after, 0) if changes else None
+
+    def record(self, kind: str, _: str, __: object, *, evidence: str) -> None:
+        champion = self.champion()
+        self.entries = (*self.entries, at(9, kind, str(champion.version) if champion else "", evidence))
+
+
+def at(hour: int, kind: str, champion: str, evidence: str = "") -> Entry:
+    return replace(note(kind, champion, evidence), time=f"2026-01-01T{hour:02}:00:00+00:00")
+
+
+hours = st.integers(0, 8)
+
+
+@settings(max_examples=50, deadline=None)
+@given(there=st.lists(st.tuples(hours, looks), max_size=4), here=looks, promoted=st.none() | hours, again=st.booleans())
+def test_looks_of_another_registry_count_from_the_promotion_on_and_earlier_ones_where_they_are_not_known(
+    there: list[tuple[int, dict[str, int]]], here: dict[str, int], promoted: int | None, again: bool
+) -> None:
+    def words(looked: dict[str, int]) -> str:
+        return " ".join(f"{digest}:{tried}" for digest, tried in looked.items())
+
+    book = Notebook(at(0, LOOK, "", words(here)), *([] if promoted is None else [at(promoted, PROMOTE, "1")]))
+    # Its champions have numbers of its own, which mean nothing here.
+    theirs = [at(hour, LOOK, str(number), words(looked)) for number, (hour, looked) in enumerate(there)]
+    for _ in range(1 + again):
+        take_looks(book, theirs, ANN)
+    expected: dict[str, int] = {} if promoted is not None else dict(here)
+    for hour, looked in there:
+        for digest, tried in looked.items():
+            if promoted is None or hour > promoted or here.get(digest, 0) < tried:
+                expected[digest] = max(expected.get(digest, 0), tried)
+    assert count_looks(book, "" if promoted is None else "1") == sum(expected.values())
 
 
 def test_more_looks_than_an_entry_takes_are_all_counted(registry: Registry) -> None:

@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.errors import UnavailableError
 from recipeline.registry.ledger import FORCED, PROMOTE, ROLLBACK
@@ -334,3 +335,40 @@ def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
     promote(registry, "1")
     assert registry.ledger.read().faults == {}
     assert list(Registry(store, NAME, ledger_key="other").ledger.read().faults) == ["entry 1"]
+
+
+def test_the_same_model_that_another_machine_registers_meanwhile_is_there_once(
+    store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one was first: the second version is deleted, which nobody has seen."""
+    others: list[tuple[str, bool]] = []
+    make = store.client.create_model_version
+
+    def overtaken(name: str, *words: object, **options: object) -> object:
+        if name == NAME and not others:
+            others.append(("", False))
+            others[0] = add(store, Registry(store, NAME), "a")
+        return make(name, *words, **options)
+
+    monkeypatch.setattr(store.client, "create_model_version", overtaken)
+    assert add(store, registry, "a") == ("1", False)
+    assert others == [("1", True)]
+    assert stages(registry) == {"1": STAGING}
+    assert aliases(registry)[CHALLENGER] == "1"
+
+
+def test_a_version_of_the_same_identity_is_the_same_if_the_caller_says_so(store: Store, registry: Registry) -> None:
+    add(store, registry, "a")
+    run, model_id = log_toy(store)
+    asked: list[str] = []
+
+    def is_same(version: ModelVersion) -> bool:
+        asked.append(str(version.version))
+        return False
+
+    made, is_new = registry.register(
+        source=f"models:/{model_id}", run_id=run.id, model_id=model_id, identity="a", tags={}, description="", is_same=is_same
+    )
+    assert (str(made.version), is_new, asked) == ("2", True, ["1"])
+    assert [str(it.version) for it in registry.of_identity("a")] == ["2", "1"]
+    assert registry.of_identity("b") == []

@@ -1,4 +1,4 @@
-"""Evaluations of small tables of classes, made by the functions that evaluate calls, for cards."""
+"""Evaluations of small tables of classes, for cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chains and the cards that they left behind, and cards made of what such a chain saved."""
+"""Chains with their cards, and cards made of what such a chain saved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NASTY = "<img src=x onerror=\"document.title='broken'\">"
 
 @dataclass(frozen=True)
 class Chains:
-    """A project, and by name of a chain what it printed, and by name of a chain and a step the card."""
+    """A project, the output of each chain, and the card of each chain and step."""
 
     project: Project
     outcomes: dict[str, Outcome]

@@ -72,7 +72,7 @@ class Opened:
         return self.page.evaluate(script)
 
     def table(self, heading: str) -> list[dict[str, Any]]:
-        """Return the rows of the first table below a heading, by column; numbers as they were logged."""
+        """Return the rows of the first table below a heading; numbers as they were logged."""
         rows: list[dict[str, Any]] = self.values(_TABLE % json.dumps(heading))
         return rows
 

@@ -105,7 +105,7 @@ def scored(columns: list[str]) -> dict[Any, Any]:
 
 
 def wide() -> Saved:
-    """Return what `ingest`, `split` and `evaluate` save, of many columns of which the last two go together."""
+    """Return results of steps of many columns, of which the last two go together."""
     rng = np.random.default_rng(0)
     names = [f"column {number}" for number in range(MANY_COLUMNS)]
     table = pd.DataFrame(rng.normal(size=(60, MANY_COLUMNS)), columns=names)

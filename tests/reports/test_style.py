@@ -17,7 +17,7 @@ def test_the_users_own_style_does_not_reach_the_pictures() -> None:
 
 
 def test_the_colours_of_the_style_are_told_apart_by_the_colour_blind() -> None:
-    """Viénot, Brettel and Mollon (1999): what a protanope and a deuteranope see, and how far apart that is in CIE L*a*b*."""
+    """Viénot, Brettel and Mollon (1999): distance in CIE L*a*b* as two of them see it."""
     seen = [
         np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]]),
         np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]]),

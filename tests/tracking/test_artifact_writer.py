@@ -28,7 +28,7 @@ def test_cards_have_a_digest_in_the_manifest_and_are_not_among_what_a_run_needs(
     (card,) = (tmp_path / "mlruns").rglob("card.html")
     manifest = json.loads(path.read_text(encoding="utf-8"))
     assert (manifest["files"], manifest["views"]) == ({}, {"card.html": file_digest(card)})
-    with Reader(store.client).view(CARD, run.id) as found:
+    with Reader(store.client).view(CARD.name, run.id) as found:
         assert CARD.read(found) == "<html>"
 
 

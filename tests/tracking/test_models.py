@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -47,6 +50,32 @@ def test_a_tree_is_logged_without_being_asked_for_trust(store: Store) -> None:
     with open_run(store.client, "train", store.experiment("toy"), {}) as run:
         model_id, _ = log_model(model, run.id, ROWS, packages=set())
     np.testing.assert_array_equal(load_model(f"models:/{model_id}").predict(ROWS), model.predict(ROWS))
+
+
+def test_an_output_whose_answer_was_lost_is_recorded_once_though_it_is_sent_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = MlflowClient.log_outputs
+
+    def send_twice(client: MlflowClient, run_id: str, models: list[LoggedModelOutput]) -> None:
+        send(client, run_id, models)
+        send(client, run_id, models)
+
+    monkeypatch.setattr(MlflowClient, "log_outputs", send_twice)
+    run, model_id = log_toy(store)
+    assert [it.model_id for it in store.client.get_run(run.id).outputs.model_outputs] == [model_id]
+    assert store.client.get_logged_model(model_id).status == "READY"
+
+
+@pytest.mark.parametrize("words", ["(psycopg.errors.UniqueViolation) of another row", "no conflict"])
+def test_an_output_that_was_not_recorded_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    def refuse(*_: object) -> None:
+        raise MlflowException(words)
+
+    monkeypatch.setattr(MlflowClient, "log_outputs", refuse)
+    with pytest.raises(MlflowException) as raised:
+        log_toy(store)
+    assert raised.value.message == words
 
 
 def test_the_digests_of_a_model_are_those_of_its_files(store: Store, tmp_path: Path) -> None:

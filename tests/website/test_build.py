@@ -1,4 +1,4 @@
-"""The docs site is built without a warning, is whole, and asks nobody for anything."""
+"""The docs site is built without a warning, is whole, and loads nothing."""
 
 from __future__ import annotations
 

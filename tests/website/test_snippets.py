@@ -1,4 +1,6 @@
-"""Snippets of the documents hold: commands and options exist, keys are known, code runs and prints what is shown.
+"""Snippets of the documents hold.
+
+Commands and options exist, keys are known, code runs and prints what is shown.
 
 Commands of the README and the guide are run by tests/scenarios/test_readme.py, those of the tutorial by test_tutorial.py.
 """
@@ -71,7 +73,7 @@ def test_a_command_that_does_not_exist_is_found(line: str, fault: str) -> None:
 
 
 def key_faults(text: str) -> list[str]:
-    """Return what a fragment of a recipe, a profile or a candidate has that its type refuses."""
+    """Return what the type of a recipe, profile or candidate refuses in a fragment."""
     keys = list(yaml.safe_load(text))
     model = max((Recipe, Profile, Candidate), key=lambda it: len({*keys} & {*_names(it)}))
     content = model.write_out(yaml.safe_load(text))

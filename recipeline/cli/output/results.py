@@ -139,44 +139,6 @@ class MonitorValues:
 
 
 @dataclass(frozen=True)
-class SampleAnswer:
-    """The model's sample row and the answer to it, by column; None: missing."""
-
-    row: Mapping[str, str | float | bool | None]
-    answer: Mapping[str, str | float | bool | None]
-
-
-@dataclass(frozen=True)
-class PredictedFile:
-    """The file of predictions, that of bad rows (empty: none), and counts of rows.
-
-    `out_of_range` counts predicted rows by feature with values outside of the training range, `filtered` those by column that
-    training would have left out.
-    """
-
-    output: str
-    rejects: str
-    rows: int
-    predicted: int
-    rejected: int
-    seconds: float
-    out_of_range: Mapping[str, int]
-    filtered: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class PredictValues:
-    """A prediction: the model, and a file or, without input, the sample row."""
-
-    model_name: str
-    model_version: str
-    candidate: str
-    data_source: str
-    file: PredictedFile | None = None
-    sample: SampleAnswer | None = None
-
-
-@dataclass(frozen=True)
 class ComparedSide:
     """One side of a comparison: evaluate run, verdict, best candidate and scores."""
 

@@ -15,7 +15,7 @@ VALUES = {
     "main": f"{_TYPES}.ChainValues",
     "retrain": f"{_TYPES}.RetrainValues",
     "monitor": f"{_TYPES}.MonitorValues",
-    "predict": f"{_TYPES}.PredictValues",
+    "predict": "recipeline.cli.scoring.results.PredictValues",
     "compare": f"{_TYPES}.CompareValues",
     "report": f"{_TYPES}.ReportValues",
     "approve": "recipeline.registry.results.Entry",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -103,11 +103,11 @@ class TableCheck:
         self._count = 0
         self._groups = Groups()
 
-    def batches(self, cells: float = math.inf) -> Iterator[pd.DataFrame]:
-        """Yield the valid rows, numbered from 0, in frames with the recipe's columns in order.
+    def batches(self, cells: float = math.inf, then: Callable[[], object] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the valid rows, numbered from 0, with the recipe's columns in order.
 
         Numbers are float64; an integer target is int64. A frame has little more than `cells` cells; the last one is yielded
-        when the whole table is known to be valid. There is one frame at least.
+        when the whole table is known to be valid and `then` was called. There is one frame at least.
 
         Raises
         ------
@@ -125,6 +125,8 @@ class TableCheck:
         frame = self._frame()
         if self.is_all:
             self._require_rows()
+        if then:
+            then()
         yield frame
 
     @property

@@ -62,7 +62,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Whole:
-    """What is known exactly of the values of a column that is too long to be held.
+    """The exact figures of a column that is too long to be held.
 
     None: no such value. `least` and `greatest` are those of an ordered kind, `mean` and `std` those of numbers.
     """

@@ -96,17 +96,23 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
             continue
         if entry.is_dir() and not entry.is_symlink():  # a link may lead back
             yield from _walk(entry, root)
-        elif not entry.is_file() or not split_name(entry.name)[1]:
-            raise DataError(
-                f"A folder of rows must hold CSV and Parquet files only: {root}.",
-                got=f"'{entry.relative_to(root)}'",
-                fix=f"Remove it, or begin its name with '_' to exclude it. Names of tables end in {_SUFFIXES}.",
-            )
-        elif "=" in str(folder.relative_to(root)):
-            raise DataError(
-                f"A folder of rows must have all columns in its files: {root}.",
-                got=f"the partition '{folder.relative_to(root)}', with a column in its name",
-                fix="Write the column into the files, or name the folder of one partition.",
-            )
         else:
+            require_table(str(entry.relative_to(root)), str(root), is_file=entry.is_file())
             yield entry
+
+
+def require_table(name: str, root: str, *, is_file: bool = True) -> None:
+    """Raise DataError unless the name of a file in the folder `root` is a table's."""
+    if not is_file or not split_name(name)[1]:
+        raise DataError(
+            f"A folder of rows must hold CSV and Parquet files only: {root}.",
+            got=f"'{name}'",
+            fix=f"Remove it, or begin its name with '_' to exclude it. Names of tables end in {_SUFFIXES}.",
+        )
+    folder = name.rpartition("/")[0]
+    if "=" in folder:
+        raise DataError(
+            f"A folder of rows must have all columns in its files: {root}.",
+            got=f"the partition '{folder}', with a column in its name",
+            fix="Write the column into the files, or name the folder of one partition.",
+        )

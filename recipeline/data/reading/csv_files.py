@@ -12,7 +12,6 @@ import lzma
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +23,7 @@ from recipeline.data.reading.formats import (
     PARQUET_MAGIC,
     Format,
     NulError,
+    Place,
     ReadOnly,
     Text,
     decompressed,
@@ -81,9 +81,12 @@ def unreadable(label: str, reason: str) -> DataError:
 class CsvFile:
     """A CSV file; every column is text."""
 
-    def __init__(self, path: Path, label: str, wanted: Sequence[str], format: Format) -> None:
-        self._path, self.label, self._format = path, label, format
-        with self._as_data_error():
+    #: The number of the file's rows before the first that is read.
+    before = 0
+
+    def __init__(self, path: Place, label: str, wanted: Sequence[str], format: Format) -> None:
+        self.path, self.label, self.format = path, label, format
+        with self.as_data_error():
             start = self._start()
             text = codecs.getincrementaldecoder("utf-8")().decode(start)
         try:
@@ -99,7 +102,8 @@ class CsvFile:
                 f"{label} must be a CSV or Parquet file with rows.", got="an empty file", fix="Name a file that holds rows."
             )
         self.header, self.columns, self.index = header, header.columns, frozenset[str]()
-        self._end = len(text[: header.end].encode())
+        #: Where the rows begin in the text.
+        self.end = len(text[: header.end].encode())
         self.layout = Layout(header.text, header.separator, pa.schema([(name, pa.string()) for name in self.columns]))
 
     def _start(self) -> bytes:
@@ -108,8 +112,8 @@ class CsvFile:
         It ends with a line or with the text.
         """
         start = b""
-        with decompressed(self._path) as stream:
-            text = Text(stream, self._format.encoding)
+        with decompressed(self.path) as stream:
+            text = Text(stream, self.format.encoding)
             refuse_other(text.beginning, self.label)
             if text.beginning.startswith(PARQUET_MAGIC):
                 raise DataError(f"{self.label} is a Parquet file within another compression.", fix="Unpack it.")
@@ -120,19 +124,19 @@ class CsvFile:
                     return start[: end or len(start)]
         return start
 
-    def _as_data_error(self) -> AbstractContextManager[None]:
-        return as_data_error(self.label, self._format.encoding)
+    def as_data_error(self) -> AbstractContextManager[None]:
+        return as_data_error(self.label, self.format.encoding)
 
     @contextmanager
     def opened(self) -> Iterator[Behind]:
         """Yield the text below the header; errors of its block are DataError."""
-        with self._as_data_error(), decompressed(self._path) as stream:
-            yield Behind(Text(stream, self._format.encoding), self._end)
+        with self.as_data_error(), decompressed(self.path) as stream:
+            yield Behind(Text(stream, self.format.encoding), self.end)
 
     def pieces(self) -> Generator[Piece, None, None]:
         """Yield all rows, piece by piece."""
         with self.opened() as lines:
-            yield from self.parse(lines)
+            yield from self.parse(lines, self.before)
 
     def parse(self, lines: Lines, passed: int = 0) -> Generator[Piece, None, None]:
         """Yield the rows of lines, piece by piece.
@@ -141,7 +145,7 @@ class CsvFile:
         """
         ragged: list[Ragged] = []
         seen, handed_on = passed, 0
-        with self._as_data_error():
+        with self.as_data_error():
             for batch in self._read(lines, ragged, passed):
                 # The reader may be ahead: what is known by now is all ragged rows before the last of these, and perhaps more.
                 known = list(ragged)
@@ -251,6 +255,13 @@ def _separators(format: Format) -> str:
     return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())
 
 
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes at most; none at the end."""
+
+
 class Lines(Protocol):
     """Lines as pyarrow reads them: after a UTF-8 mark, of which it removes one."""
 
@@ -267,7 +278,7 @@ class Behind(ReadOnly):
     Pyarrow removes one mark: a mark in the first row remains.
     """
 
-    def __init__(self, text: Text, count: int) -> None:
+    def __init__(self, text: Readable, count: int) -> None:
         self._text, self._left, self._mark = text, count, codecs.BOM_UTF8
         self._again: list[bytes] = []
         self.is_empty = True

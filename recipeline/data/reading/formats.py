@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 
@@ -88,6 +88,17 @@ class Format:
 PLAIN = Format()
 
 
+class Stored(Protocol):
+    """A file of an object store, opened as a path is."""
+
+    def open(self, mode: str, /) -> IO[bytes]:
+        """Return its bytes as a stream that can be read from any place."""
+
+
+#: A file of this machine or of an object store.
+Place = Path | Stored
+
+
 def refuse_other(start: bytes, label: str) -> None:
     """Raise DataError if a file that begins with `start` is not a table.
 
@@ -132,7 +143,7 @@ def not_encoded(label: str, encoding: str) -> DataError:
     )
 
 
-def compression_of(path: Path) -> str | None:
+def compression_of(path: Place) -> str | None:
     """Return the compression of a file by its first bytes; None without one."""
     with path.open("rb") as file:
         return compression_in(file.read(6))
@@ -144,14 +155,17 @@ def compression_in(start: bytes) -> str | None:
 
 
 @contextmanager
-def decompressed(path: Path) -> Iterator[Any]:
+def decompressed(path: Place) -> Iterator[Any]:
     """Yield the bytes of a file as a stream, decompressed if necessary."""
     kind = compression_of(path)
     if kind == "xz":
-        with lzma.open(path) as unpacked:
+        with path.open("rb") as packed, lzma.open(packed) as unpacked:
             yield unpacked
-    else:
+    elif isinstance(path, Path):
         with pa.input_stream(str(path), compression=kind) as stream:
+            yield stream
+    else:
+        with path.open("rb") as file, pa.input_stream(file, compression=kind) as stream:
             yield stream
 
 

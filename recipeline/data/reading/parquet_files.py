@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from recipeline.data.reading.csv_files import as_data_error
+from recipeline.data.reading.formats import Place
 from recipeline.data.reading.pieces import Piece
 from recipeline.data.writers import Layout, as_line
 
@@ -21,19 +23,26 @@ BATCH_ROWS = 65_536
 class ParquetFile:
     """A Parquet file."""
 
-    def __init__(self, path: Path, label: str, wanted: Sequence[str]) -> None:
-        self._path, self._label = path, label
-        with as_data_error(label, "utf-8"), pyarrow.parquet.ParquetFile(path) as file:
+    def __init__(self, path: Place, label: str, wanted: Sequence[str]) -> None:
+        self._path, self.label = path, label
+        with self.opened() as file:
             schema = file.schema_arrow
         self.columns = [name.strip() for name in schema.names]
         self.index = frozenset(_index_of(schema)) - {*wanted}
         schema = schema.remove_metadata()
         self.layout = Layout(as_line(schema.names, ","), ",", schema)
 
+    @contextmanager
+    def opened(self) -> Iterator[pyarrow.parquet.ParquetFile]:
+        """Yield the open file; errors of its block are DataError."""
+        with as_data_error(self.label, "utf-8"), ExitStack() as stack:
+            place = self._path if isinstance(self._path, Path) else stack.enter_context(self._path.open("rb"))
+            yield stack.enter_context(pyarrow.parquet.ParquetFile(place, pre_buffer=False))
+
     def pieces(self) -> Generator[Piece, None, None]:
         """Yield all rows, piece by piece."""
         seen = 0
-        with as_data_error(self._label, "utf-8"), pyarrow.parquet.ParquetFile(self._path, pre_buffer=False) as file:
+        with self.opened() as file:
             for rows in file.iter_batches(BATCH_ROWS):
                 yield Piece(rows.rename_columns(self.columns), np.arange(seen, seen + rows.num_rows) + 1)
                 seen += rows.num_rows

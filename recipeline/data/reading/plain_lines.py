@@ -133,7 +133,7 @@ def _may_be_plain(file: CsvFile, fields: Fields) -> bool:
 
 
 def _read(file: CsvFile, fields: Fields, lines: Behind) -> Iterator[PlainLines | Piece]:
-    passed, rest, content = 0, b"", lines.read(csv_files.BLOCK_BYTES).removeprefix(codecs.BOM_UTF8)
+    passed, rest, content = file.before, b"", lines.read(csv_files.BLOCK_BYTES).removeprefix(codecs.BOM_UTF8)
     while content:
         following = lines.read(csv_files.BLOCK_BYTES)
         end = content.rfind(b"\n") + 1

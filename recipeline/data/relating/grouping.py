@@ -51,12 +51,15 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
 
 def hash_features(table: pd.DataFrame, features: Sequence[str]) -> np.ndarray:
-    """Return the `row_groups` of a table's features, or its column COPIES if it has one."""
+    """Return the `row_groups` of the features, or the column COPIES if there is one."""
     return table[COPIES].to_numpy() if COPIES in table else row_groups(table[[*features]])
 
 
 def is_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return for each of `values` whether it is one of `others`, as `numpy.isin` does, by a search in sorted ones."""
+    """Return for each of `values` whether it is one of `others`, as `numpy.isin`.
+
+    A search in sorted values takes less memory.
+    """
     if not len(others):
         return np.zeros(len(values), dtype=bool)
     known = np.sort(others)
@@ -67,7 +70,10 @@ def is_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def count_distinct(values: np.ndarray) -> int:
-    """Return the number of distinct values, none of them NaN, by a sort: of millions it is faster than a table of hashes."""
+    """Return the number of distinct values, none of them NaN.
+
+    A sort of millions is faster than numpy's table of hashes.
+    """
     values = np.sort(values)
     return len(values) and 1 + int(np.count_nonzero(values[1:] != values[:-1]))
 

@@ -19,7 +19,7 @@ _MISSING = 1e12
 def find_near(
     rows: StoredRows, copies: np.ndarray, places: np.ndarray, sides: Sequence[np.ndarray], features: Sequence[str], limit: float
 ) -> list[np.ndarray]:
-    """Return for each side, a mask of all rows, which rows at `places` are near one of it.
+    """Return for each side which rows at `places` are near one of that side.
 
     Near rows are not equal, and no feature differs by more than `limit` standard deviations, those of the rows at `places`;
     categories are equal. A row counts for the nearest of the rows at `places`, and for no other one.
@@ -27,11 +27,12 @@ def find_near(
     Parameters
     ----------
     copies : the hashes of the features of all rows, equal for equal rows.
+    sides : masks of all rows.
     """
     points, first, inverse = np.unique(copies[places], return_index=True, return_inverse=True)
-    sample = rows.take(places[first], features)
+    sample = rows.take(places, features)
     scales = {name: _Scale.of(sample[name]) for name in features}
-    placed = _place(sample, scales)
+    placed = _place(sample.iloc[first], scales)
     tree, bound = KDTree(placed), np.nextafter(limit, 1)
     # Copies of a row at `places` are on a side or not; any other row is looked for.
     distance, nearest = tree.query(placed, k=min(2, len(points)), p=np.inf, distance_upper_bound=bound)

@@ -110,7 +110,7 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
 
 
 def read_keys(rows: StoredRows, recipe: Recipe) -> pd.DataFrame:
-    """Return what relates the rows of a large table, one column of 8 bytes or so a row for each.
+    """Return the columns that relate the rows of a large table, of few bytes a row.
 
     These are the target, the recipe's columns of weight, group and time, and COPIES, the hashes of features. Functions that
     need no feature take such a table as they take the rows. The index is the position.

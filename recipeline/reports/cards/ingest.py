@@ -23,8 +23,8 @@ def make_card(results: Results) -> Card:
     notes = []
     if source == SYNTHETIC:
         notes.append(Note("The rows are SYNTHETIC: scores on them do not apply to real rows.", "warning"))
-    notes += [Note(f"{text.partition(': ')[2]}.", "warning") for text in profile.notes if profile.sampled not in text]
-    notes += [Note(f"{profile.sampled[:1].upper()}{profile.sampled[1:]}.")] if profile.sampled else []
+    notes += [Note(f"{text.partition(': ')[2]}.", "warning") for text in profile.notes if text != profile.sample_note]
+    notes += [Note(profile.sampled)] if profile.sampled else []
     facts: dict[str, Cell] = {
         "Source": results.tag("data_origin"),
         "Kind of source": source,

@@ -19,6 +19,7 @@ def make_card(results: Results) -> Card:
     facts = Facts(
         {
             "Version": decision.version,
+            **({"In the store": target} if (target := results.tag("target_uri")) else {}),
             "Decision": decision.outcome,
             "Rule": decision.rule,
             "Policy": decision.policy,

@@ -37,7 +37,7 @@ def make_card(results: Results) -> Card:
             Section("Differences between training and test rows", [_differences(audit)]),
         ],
         tone="warning" if leaked or audit.warnings else "good",
-        notes=[Note(f"{audit.sampled[:1].upper()}{audit.sampled[1:]}.")] if audit.sampled else [],
+        notes=[Note(audit.sampled)] if audit.sampled else [],
     )
 
 

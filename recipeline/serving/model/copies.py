@@ -59,11 +59,11 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
-        reader.copy(MODEL_INFO, run_id, copy)
-        reader.copy(GOLDEN, run_id, copy)
+        reader.copy(MODEL_INFO.name, run_id, copy)
+        reader.copy(GOLDEN.name, run_id, copy)
         for artifact in (INTERVAL, BASELINE):
             if reader.has(artifact, run_id):
-                reader.copy(artifact, run_id, copy)
+                reader.copy(artifact.name, run_id, copy)
         reader.copy_model(model_id_of(version), _run_of(version, "train"), copy / MODEL)
         known = {
             "name": version.name,

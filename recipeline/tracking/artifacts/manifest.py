@@ -102,26 +102,31 @@ class Reader:
             path = stack.enter_context(self._whole(artifact.name, run_id, digest))
             return artifact.open(path, _Kept(stack.pop_all()))
 
-    def copy(self, artifact: Artifact[Any], run_id: str, folder: Path) -> None:
-        """Copy the artifact's file into `folder` without reading it.
+    def copy(self, name: str, run_id: str, folder: Path) -> None:
+        """Copy the file of the artifact `name` into `folder` without reading it.
 
         Raises
         ------
         UnavailableError : as `load`.
         """
-        with self._whole(artifact.name, run_id) as path:
+        with self._whole(name, run_id) as path:
             shutil.copyfile(path, folder / path.name)
 
+    def names(self, run_id: str) -> tuple[list[str], list[str]]:
+        """Return the names of the run's results, and of its cards and plots."""
+        manifest = self._manifest(run_id)
+        return [*manifest["files"]], [*manifest.get("views", {})]
+
     @contextmanager
-    def view(self, artifact: Artifact[Any], run_id: str) -> Iterator[Path]:
+    def view(self, name: str, run_id: str) -> Iterator[Path]:
         """Yield the path of a card or a plot, which are no results and may be missing.
 
         Raises
         ------
         UnavailableError, MlflowException, OSError : it cannot be read.
         """
-        digest = self._manifest(run_id).get("views", {}).get(artifact.name, "")
-        with self.folders.file(self.root(run_id), artifact.name, digest) as path:
+        digest = self._manifest(run_id).get("views", {}).get(name, "")
+        with self.folders.file(self.root(run_id), name, digest) as path:
             yield path
 
     def root(self, run_id: str) -> str:

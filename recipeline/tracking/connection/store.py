@@ -265,6 +265,11 @@ def search_versions(client: MlflowClient, *names: str) -> list[ModelVersion]:
     return [version for name in names for version in _search_versions(client, f"name = {quoted(name)}")]
 
 
+def search_all_versions(client: MlflowClient) -> list[ModelVersion]:
+    """Return the versions of all registered models, ledgers among them."""
+    return _search_versions(client, "")
+
+
 def _search_versions(client: MlflowClient, conditions: str) -> list[ModelVersion]:
     found: list[ModelVersion] = []
     token = None

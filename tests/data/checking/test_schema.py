@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -8,13 +10,15 @@ import pyarrow as pa
 import pytest
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.checking.schema import DROPPED, SchemaViolations, validate_table
+from recipeline.data.checking import schema
+from recipeline.data.checking.schema import DROPPED, SchemaViolations, TableCheck, validate_table
 from recipeline.data.column_profile import describe_columns
 from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError
 from tests.classes import TARGETS, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
+from tests.large import holding
 from tests.panels import draw_series, series_content
 from tests.tables import opened
 
@@ -201,3 +205,63 @@ def test_each_of_several_files_has_the_columns_that_a_pattern_matches_in_one() -
 
 
 FILES = {"a.csv": ("gene 1", "gene 2"), "b.csv": ("gene 1",)}
+
+
+WAYS: dict[str, tuple[dict[str, Any], dict[str, list[float]], str]] = {
+    "valid": ({}, {}, ""),
+    "without targets": ({"missing_target": "drop"}, {"quality": [math.nan, 3, 4, math.nan] * 10}, ""),
+    "filtered": ({"rows": {"filter": {"pH": {"min": 3.3}}}}, {}, ""),
+    "a late fault": ({}, {"pH": [*[3.0] * 39, 99]}, "breaks their rules in 1 place"),
+    "faults in every row": ({}, {"pH": [99.0] * 40, "alcohol": [-1.0] * 40}, "in 80 places"),
+    "one target": ({}, {"quality": [5.0] * 40}, "must have different values in its target 'quality'. Got only 5"),
+    "no target": (
+        {"missing_target": "drop"},
+        {"quality": [math.nan] * 40},
+        "no value of the target 'quality' in any of its 40",
+    ),
+    "few rows": ({"data": {"min_rows": 41}}, {}, "at least 41 rows. Got 40"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("cells", [1, 100, 200, 10**6])
+def test_a_table_is_checked_in_batches_as_it_is_at_once(wines: pd.DataFrame, way: str, cells: int) -> None:
+    keys, values, words = WAYS[way]
+    content = small_recipe()
+    content = content | {**keys, "data": content.get("data", {}) | {"min_rows": 10} | keys.get("data", {})}
+    recipe, table = as_recipe(content), wines.head(40).astype({"quality": float}).assign(**values)
+    with holding(1):
+        check = TableCheck(table, recipe, origin="it")
+        if words:
+            with pytest.raises(DataError, match=re.escape(words)) as at_once:
+                validate_table(table, recipe, origin="it")
+            with pytest.raises(DataError) as found:
+                [*check.batches(cells)]
+            assert (str(found.value), found.value.details) == (str(at_once.value), at_once.value.details)
+            return
+        whole, batches = validate_table(table, recipe, origin="it"), [*check.batches(cells)]
+    assert (len(batches) == 1) == (cells > 40 * 12)
+    assert check.left_out == whole.attrs
+    assert [len(it) > 0 for it in batches[:-1]].count(True) >= (len(batches) > 1)
+    whole.attrs.clear()
+    pd.testing.assert_frame_equal(pd.concat(batches), whole)
+
+
+def test_of_too_many_faults_the_first_are_listed_and_all_are_counted(
+    wines: pd.DataFrame, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "MOST_FAULTS", 30)
+    with holding(1), pytest.raises(SchemaViolations, match=r"in 80 places\. violations\.csv lists the first 30\.") as error:
+        validate_table(wines.head(40).assign(pH=99.0, alcohol=-1.0), recipe, origin="it")
+    assert len(error.value.table) == 30
+    assert "Broken in 40 rows" in error.value.details[0]
+
+
+def test_the_last_batch_waits_for_what_is_to_be_known_before(wines: pd.DataFrame, recipe: Recipe) -> None:
+    def refuse() -> None:
+        raise DataError("it was changed while it was read")
+
+    found: list[int] = []
+    with holding(1), pytest.raises(DataError, match="it was changed"):
+        found.extend(len(batch) for batch in TableCheck(wines, recipe, origin="it").batches(1000, refuse))
+    assert 0 < sum(found) < len(wines)

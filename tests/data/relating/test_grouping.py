@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipeline.data.relating.grouping import row_groups, rows_digest, training_rows
+from recipeline.data.relating.grouping import count_distinct, is_among, row_groups, rows_digest, training_rows
 
 
 def test_negative_zero_is_zero_and_nan_is_nan() -> None:
@@ -82,3 +82,11 @@ def test_numbers_below_those_of_float32_are_never_merged(number: float, by: floa
 
 def test_the_wines_are_the_same_rows_after_float32_in_any_order_of_columns(wines: pd.DataFrame) -> None:
     np.testing.assert_array_equal(row_groups(wines.astype("float32")[wines.columns[::-1]]), row_groups(wines))
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_values_are_looked_for_and_counted_as_numpy_does(values: list[int], others: list[int]) -> None:
+    one, other = np.array(values, dtype=np.uint64), np.array(others, dtype=np.uint64)
+    assert is_among(one, other).tolist() == np.isin(one, other).tolist()
+    assert count_distinct(one) == len(set(values))
+    assert one.tolist() == values

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import audit_leaks
 from recipeline.data.relating.grouping import value_keys
-from recipeline.data.relating.relations import Relations, block_times, chain_folds, group_rows, join_groups, relate_rows
+from recipeline.data.relating.relations import (
+    Relations,
+    block_times,
+    chain_folds,
+    deal_folds,
+    group_rows,
+    join_groups,
+    read_keys,
+    relate_rows,
+)
 from recipeline.data.splits import cv_folds, split_rows
 from recipeline.errors import DataError
+from tests.conftest import as_recipe, small_recipe
+from tests.large import holding, store
 from tests.panels import PEOPLE, YEARS, draw_panel, draw_series, panel_recipe, series_recipe
 
 PANEL, RECIPE = draw_panel(), panel_recipe()
@@ -182,3 +196,51 @@ def test_too_little_time_is_refused(recipe: Recipe, words: str) -> None:
     rows = draw_panel(years=3) if "year" in recipe.columns else draw_series()
     with pytest.raises(DataError, match=words):
         split_rows(rows, recipe, "grouped")
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=5, max_size=60),
+    st.lists(st.integers(0, 4), max_size=3),
+    st.integers(2, 5),
+    st.integers(0, 3),
+)
+@settings(deadline=None)
+def test_folds_are_those_that_scikit_learn_deals(sizes: list[int], small: list[int], n_splits: int, seed: int) -> None:
+    # Few sizes too, so that groups of one size are many beside a fold that is far ahead.
+    sizes = [*sizes, *(small * 30)]
+    groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)) * 7, sizes))
+    unique, group = np.unique(groups, return_inverse=True)
+    shuffled = np.random.default_rng(seed).permutation(len(unique))[group]
+    expected = GroupKFold(n_splits).split(shuffled, groups=shuffled)
+    for (fit, score), (fit_on, score_on) in zip(deal_folds(groups, n_splits, seed), expected, strict=True):
+        assert (fit.tolist(), score.tolist()) == (fit_on.tolist(), score_on.tolist())
+
+
+def test_more_folds_than_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 folds of 2 groups"):
+        next(deal_folds(np.array([1, 1, 2]), 3, 0))
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"tolerance": 0.1}, r"split\.tolerance needs all rows in memory: at most 20 rows of 12 columns\. Got 400"),
+        ({"custom": "tests.toys.ROWS"}, r"split\.custom needs all rows in memory"),
+    ],
+)
+def test_a_split_that_needs_all_rows_at_once_is_refused_of_a_large_table(
+    wines: pd.DataFrame, tmp_path: Path, split: dict[str, object], words: str
+) -> None:
+    recipe = as_recipe(small_recipe() | {"split": split})
+    with holding(240), pytest.raises(DataError, match=words):
+        read_keys(store(wines, tmp_path), recipe)
+
+
+def test_keys_relate_rows_as_their_features_do(tmp_path: Path) -> None:
+    table, recipe = draw_panel(), panel_recipe()
+    with holding(60):
+        keys = read_keys(store(table, tmp_path), recipe)
+    known, found = relate_rows(table, recipe), relate_rows(keys, recipe)
+    assert found.groups.tolist() == known.groups.tolist()
+    assert (found.times is None) == (known.times is None)
+    assert not {*recipe.features} & {*keys.columns} - {recipe.split.group, recipe.split.time}

@@ -1,4 +1,4 @@
-"""What a card is made of, without a run that has saved it; and what can be read on a card."""
+"""Results for cards without a run that has saved them, and readers of cards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tests.records import some
 
 
 class Saved:
-    """Artifacts, by their names, and tags; of a record that is given as plain values only what matters need be there."""
+    """Artifacts by their names, and tags.
+
+    A record that is given as plain values may lack what does not matter.
+    """
 
     def __init__(self, artifacts: Mapping[Artifact[Any], Any], **tags: str) -> None:
         self.recipe: Recipe = as_recipe(small_recipe())
@@ -49,7 +52,7 @@ def notes(card: Card) -> list[str]:
 
 
 def table(card: Card, title: str) -> list[dict[str, Any]]:
-    """Return the rows, by column, of the first table below a title, or of the first plot's values."""
+    """Return the rows, by column, of the first table, or plot, below a title."""
     (section,) = (section for section in card.sections if section.title == title)
     found = next(block for block in section.blocks if isinstance(block, Table | Plot))
     values = found.values if isinstance(found, Plot) else found

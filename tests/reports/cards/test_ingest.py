@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -14,7 +16,7 @@ from tests.reports.cards.helpers import Saved, facts, notes, table
 
 def saved(rows: pd.DataFrame, recipe: Recipe, source: str = "uci") -> Saved:
     tags = {"data_source": source, "data_origin": "https://host.example/a.csv", "data_digest": "a" * 64}
-    return Saved({COLUMN_PROFILE: describe_columns(rows, recipe)}, **tags)
+    return Saved({COLUMN_PROFILE: describe_columns(rows, recipe, rows.attrs)}, **tags)
 
 
 def test_the_rows_are_counted_with_their_copies_and_where_they_are_from_is_told(wines: pd.DataFrame, recipe: Recipe) -> None:
@@ -59,3 +61,11 @@ def test_rows_that_are_left_out_are_counted_and_a_column_without_values_is_a_war
         "no row has a value of pH: set role: ignore for such columns.",
     ]
     assert "Rows left out" not in facts(make_card(saved(wines, recipe)))
+
+
+def test_a_sample_is_told_beside_the_facts_and_not_as_a_warning(wines: pd.DataFrame, recipe: Recipe) -> None:
+    profile = replace(describe_columns(wines, recipe), sampled_rows=1234)
+    card = make_card(Saved({COLUMN_PROFILE: profile}, data_source="uci", data_origin="x", data_digest="a"))
+    (note,) = card.notes
+    assert note.tone == "plain"
+    assert note.text.startswith("Quantiles, histograms and correlations are from a sample of 1,234 rows;")

@@ -56,3 +56,9 @@ def test_what_is_wrong_with_the_split_is_on_the_card() -> None:
     warned = card(warnings=["Groups are large."])
     assert warned.tone == "warning"
     assert Note("Groups are large.", "warning") in warned.sections[0].blocks
+
+
+def test_a_sample_is_told() -> None:
+    assert [*card().notes] == []
+    (note,) = card(sampled_rows=1234).notes
+    assert note.text.startswith("Near twins, the effect of twins and the distances of columns are from a sample of 1,234 rows;")

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+import pytest
+import yaml
+from pyarrow import fs
+
 from recipeline.config.profile import Service as Settings
+from recipeline.inference.model_info import Feature
+from recipeline.monitoring.live.log_files import Archive, find_files
+from recipeline.monitoring.live.prediction_log import PredictionLog
 from recipeline.serving.logs.archiver import Archiver
 from recipeline.serving.logs.background import BackgroundLog
 from recipeline.serving.logs.opening import open_request_log
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
+from tests.conftest import Project
+from tests.serving.helpers import Server
 
 
 def opened(tmp_path: Path, archive: str = "", **wanted: object) -> tuple[Service, Archiver | None]:
@@ -42,3 +55,48 @@ def test_with_an_archive_and_a_rate_lines_go_through_all_parts_in_the_order_of_t
     (path,) = (tmp_path / "store").rglob("*.jsonl.gz")
     assert gzip.decompress(path.read_bytes()) == b'{"n":1}\n'
     assert not list((tmp_path / "log").glob("predictions-*"))
+
+
+@pytest.mark.full
+def test_a_service_whose_processes_are_all_killed_archives_the_rest_at_its_next_start(
+    copied: Project, row: dict[str, float], tmp_path: Path
+) -> None:
+    content = yaml.safe_load(copied.profile_path.read_text(encoding="utf-8"))
+    folder, store = tmp_path / "log", tmp_path / "store"
+    log = {"folder": str(folder), "archive": str(store), "max_mb": 0.01, "archive_minutes": 0.02, "rate": 5000}
+    content["service"] |= {"drain_seconds": 0, "prediction_log": log}
+    copied.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    asked = list[str]()
+
+    def ask(server: Server, count: int) -> None:
+        for _ in range(count):
+            asked.append(f"r{len(asked)}")
+            assert server.predict([row, row], **{"X-Request-ID": asked[-1]}).status_code == 200
+
+    def read() -> Counter[str]:
+        files = find_files(folder, Archive(fs.LocalFileSystem(), str(store)), 0, time.time())
+        live = PredictionLog(files, [Feature("alcohol")], "1")
+        found = Counter(entry["request_id"] for _, entries in live._read() for entry in entries)
+        assert (live.repeated, live.left_out) == (0, 0)
+        return found
+
+    for kills in (True, True, False):
+        server = Server(copied)
+        try:
+            server.wait()
+            ask(server, 60)
+            wait_for(lambda: read() == dict.fromkeys(asked, 2), 20)
+            if kills:
+                for process in [*psutil.Process(server.process.pid).children(recursive=True), server.process]:
+                    process.kill()
+        finally:
+            server.end()
+        assert read() == dict.fromkeys(asked, 2)
+    assert not [path for path in folder.iterdir() if path.name.startswith("predictions-")]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from recipeline.cli.live_rows import LiveData, open_live
+from recipeline.cli.live.live_rows import LiveData, open_live
 from recipeline.errors import DataError, UnavailableError
 from recipeline.tracking.connection.store import Store
 from tests.sessions import lines_of, open_toys

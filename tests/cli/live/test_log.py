@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from recipeline.cli.log import require_logged, rule_of_target, take_labelled
+from recipeline.cli.live.log import require_logged, rule_of_target, take_labelled
 from recipeline.errors import DataError, UsageError
 from recipeline.inference.model_info import ModelInfo, Target
 from tests.conftest import as_recipe, small_recipe

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipeline.artifacts import BASELINE, MODEL_INFO, TRAINING_ROWS
-from recipeline.cli.log import (
+from recipeline.cli.live.log import (
     find_logs,
     find_own_log,
     open_log,

@@ -1,0 +1,1 @@
+"""Batch prediction of many parts: division, output folder, manifest."""

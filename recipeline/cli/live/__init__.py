@@ -1,0 +1,1 @@
+"""Live rows and the service's log, as commands name them."""

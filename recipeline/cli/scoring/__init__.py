@@ -1,0 +1,1 @@
+"""Batch prediction into a folder: input and output, worker processes, the command."""

@@ -1,0 +1,1 @@
+"""Versions transferred to the registry of another store."""

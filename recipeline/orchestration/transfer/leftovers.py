@@ -1,0 +1,59 @@
+"""Copies of runs that a stopped transfer left in a store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+
+from recipeline.orchestration.session import Session
+from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import search_versions
+from recipeline.tracking.filters import quoted
+from recipeline.tracking.tags import RunTags
+
+#: A copy of another machine that no version leads to was left when it is older than this.
+_LEFT_MS = 24 * 3600 * 1000
+
+
+def delete_left(target: Session, tags: Mapping[str, str]) -> None:
+    """Delete copies with the tags of a transfer that no version leads to.
+
+    A transfer that was stopped left them. One of another machine may still be at work: its copies are left alone for a day.
+    Their files are deleted with those of other deleted runs.
+    """
+    client = target.store.client
+    versions = search_versions(client, target.registry.name)
+    used = {value for it in versions for value in (it.run_id, *it.tags.values())}
+    since = time.time() * 1000 - _LEFT_MS
+    for run in _search(target, {name: tags[name] for name in (RunTags.SOURCE_URI, RunTags.MODEL_NAME)}):
+        is_left = run.data.tags.get(RunTags.SOURCE_HOST) == tags[RunTags.SOURCE_HOST] or run.info.start_time < since
+        if is_left and run.info.run_id not in used:
+            with _gone_is_fine():
+                for output in run.outputs.model_outputs if run.outputs else ():
+                    client.delete_logged_model(output.model_id)
+            with _gone_is_fine():
+                client.delete_run(run.info.run_id)
+
+
+def _search(target: Session, tags: Mapping[str, str]) -> Iterator[Run]:
+    client = target.store.client
+    experiments = [it.experiment_id for it in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    conditions = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
+    token: str | None = None
+    while experiments and token != "":
+        page = client.search_runs(experiments, conditions, max_results=1000, page_token=token)
+        yield from page
+        token = page.token or ""
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
