@@ -73,8 +73,7 @@ STEP = Step("promote", work, inputs, params=("promote", "to"), reads=READS, writ
 def promote() -> None:
     """Promote the challenger if it passes the gate; archive the version before.
 
-    With --to the version is transferred to another store, whose champion, ledger and policy decide.
-
+    With --to it is transferred to another store, whose champion, ledger and policy decide.
     \b
     Reads:  challenger and champion
     Writes: the decision and its evidence, decision.json; an entry in the ledger

@@ -32,8 +32,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one in its own run as soon as it is complete."""
     from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
     from recipeline.registry.tries import look_of, record_looks
-    from recipeline.tracking.candidate_runs import log_candidate
-    from recipeline.tracking.training_rows import choose_fitted, log_fitted
+    from recipeline.tracking.candidate_runs import choose_fitted, log_candidate, log_fitted
     from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
     recipe, names, method = session.recipe, session.recipe.select(model), run.parent_tag("split_method")

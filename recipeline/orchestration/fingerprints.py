@@ -68,7 +68,6 @@ COVERED = tuple(
         "tracking.datasets",
         "tracking.fitted_rows",
         "tracking.models",
-        "tracking.training_rows",
         "training",
     )
 )

@@ -173,7 +173,7 @@ COVERED = {
     | TRAINED
     | {"data/checking/numbers", "evaluation/ranking"}
     | LIMITED
-    | {"tracking/training_rows", "training/fitted_rows", "training/scaling"}
+    | {"training/fitted_rows", "training/scaling"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
