@@ -54,12 +54,9 @@ def work(session: Session, run: StepRun, promote: str, to: str) -> str:
     )
     run.outcome = decision.outcome
     run.tag(model_version=version.version, decision_rule=decision.rule, decision_reason=decision.reason)
-    run.show(
-        params={"model_version": version.version, "decision_rule": decision.rule},
-        metrics=gains_of(decision.evidence),
-        title=f"promote · v{version.version} {decision.outcome}",
-        note=decision.reason,
-    )
+    shown, title = {"model_version": version.version, "decision_rule": decision.rule}, f"promote · v{version.version}"
+    gains = gains_of(decision.evidence)
+    run.show(params=shown, metrics=gains, title=f"{title} {decision.outcome}", note=decision.reason)
     return f"version {version.version} {decision.outcome} (now in {version.current_stage}): {decision.reason} [{decision.rule}]"
 
 
@@ -73,7 +70,8 @@ STEP = Step("promote", work, inputs, params=("promote", "to"), reads=READS, writ
 def promote() -> None:
     """Promote the challenger if it passes the gate; archive the version before.
 
-    With --to it is transferred to another store, whose champion, ledger and policy decide.
+    With --to the version is transferred to another store, whose champion, ledger and policy decide.
+
     \b
     Reads:  challenger and champion
     Writes: the decision and its evidence, decision.json; an entry in the ledger
