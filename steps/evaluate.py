@@ -28,7 +28,7 @@ def work(session: Session, run: StepRun) -> str:
     from recipeline.evaluation.gates import REJECTED, failures
     from recipeline.reports.summary import describe_evaluation
     from recipeline.tracking.datasets import EVALUATION, log_rows
-    from recipeline.tracking.fitted_rows import find_fitted, load_fitted
+    from recipeline.tracking.lineage import find_fitted, load_fitted
 
     board, audit = run.load(kept.LEADERBOARD), run.load(kept.LEAK_AUDIT)
     out_of_fold, (_, fitted) = run.load(kept.OUT_OF_FOLD), find_fitted(run)

@@ -28,7 +28,7 @@ def work(session: Session, run: StepRun) -> str:
     from recipeline.evaluation.results import RegisteredVersion
     from recipeline.orchestration.registration import gather_facts
     from recipeline.registry.facts import choose_tags, identify
-    from recipeline.tracking.fitted_rows import load_fitted
+    from recipeline.tracking.lineage import load_fitted
 
     verdict, registry = run.load(kept.VERDICT), session.registry
     if verdict.verdict != VALIDATED:

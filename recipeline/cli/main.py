@@ -108,7 +108,7 @@ def recipeline() -> None:
 
 
 def _load_and_run(name: str, *words: str) -> int | None:
-    with heartbeat(name):
+    with heartbeat(name, goes_on=True):
         command = load_command(name)
     return command.run([*words], prog_name=f"recipeline {name}")
 

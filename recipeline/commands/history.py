@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from recipeline.cli.command import reading_command
+from recipeline.cli.output.terminal import local_time
 from recipeline.orchestration.session import Session
 from recipeline.registry.history import Term, terms
 from recipeline.reports.summary import tabulate
@@ -33,15 +33,10 @@ def show_terms(served: list[Term], name: str) -> str:
     rows = [
         (
             term.version or "(none)",
-            _local(term.since),
+            local_time(term.since),
             term.kind,
             f"{term.reason} (by {term.actor}@{term.host})",
         )
         for term in reversed(served)
     ]
     return tabulate(["version", "from", "how", "why"], rows)
-
-
-def _local(time: datetime) -> str:
-    """Return a time with this machine's offset, in the format of `who-served`."""
-    return time.astimezone().isoformat(sep=" ", timespec="seconds")

@@ -96,7 +96,7 @@ def _inspect(session: Session, run: StepRun, *, is_nested: bool) -> Inspection:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
     from recipeline.evaluation.results import Inspection
     from recipeline.inference.columns import Columns
-    from recipeline.tracking.fitted_rows import find_fitted, load_fitted
+    from recipeline.tracking.lineage import find_fitted, load_fitted
     from recipeline.training.fitted_rows import limit_rows
 
     session.find_columns(run.lineage)

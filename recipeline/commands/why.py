@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from recipeline.cli.command import reading_command
+from recipeline.cli.output.terminal import local_time
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.provenance import Provenance, explain_version
 from recipeline.orchestration.session import Session
@@ -40,7 +41,7 @@ def _words(found: Provenance) -> str:
     tags, decision = found.tags, found.decision
     lines = [f"{found.name} version {found.version}, {found.stage}: {tags.get('candidate', 'unknown')}"]
     lines += [
-        f"In Production from {term.since.isoformat()} until {term.until.isoformat() if term.until else 'now'} "
+        f"In Production from {local_time(term.since)} until {local_time(term.until) if term.until else 'now'} "
         f"({term.kind} by {term.actor}): {term.reason}."
         for term in found.terms
     ]

@@ -66,7 +66,6 @@ COVERED = tuple(
         "tracking._compat",
         "tracking.candidate_runs",
         "tracking.datasets",
-        "tracking.fitted_rows",
         "tracking.models",
         "training",
     )

@@ -6,7 +6,7 @@ from recipeline.artifacts import LEADERBOARD, METRICS, VERDICT
 from recipeline.data.relating.grouping import rows_digest
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
-from recipeline.tracking.fitted_rows import find_fitted, fitted_tags, load_fitted
+from recipeline.tracking.lineage import find_fitted, fitted_tags, load_fitted
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags
 

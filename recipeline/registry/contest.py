@@ -30,7 +30,7 @@ from recipeline.promotion.gate import Rule, corrected_level
 from recipeline.promotion.guard_rails import measure_rails, one_row_latency, slice_errors
 from recipeline.promotion.results import CHALLENGER, CHAMPION, MEAN_PREDICTOR, CumulativeGain, Evidence
 from recipeline.registry.loading import features_of, load_version
-from recipeline.tracking.fitted_rows import find_fitted, load_fitted
+from recipeline.tracking.lineage import find_fitted, load_fitted
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import PREFIX, VersionTags
 from recipeline.training.fitted_rows import KEY, choose_groups, limit_rows

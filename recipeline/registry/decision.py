@@ -24,7 +24,7 @@ from recipeline.registry.shadow import find_shadow
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import Registry
 from recipeline.tracking.artifacts.manifest import Reader
-from recipeline.tracking.fitted_rows import find_fitted
+from recipeline.tracking.lineage import find_fitted
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags, run_id_tag

@@ -15,7 +15,7 @@ from recipeline.config.settings import flatten
 from recipeline.tracking._compat import end_run
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.datasets import TRAINING, log_rows
-from recipeline.tracking.fitted_rows import fitted_tags
+from recipeline.tracking.lineage import fitted_tags
 from recipeline.tracking.models import log_model
 from recipeline.tracking.runs import PARAM_LENGTH, StepRun, create_child, fail_run
 from recipeline.training.candidates import packages_of

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact, Rows
 from recipeline.data.stored_rows import StoredRows
@@ -24,9 +23,9 @@ from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import retry_conflict
 from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
-from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import closed_run
 from recipeline.tracking.lineage import lineage_tags, newest_tag
+from recipeline.tracking.new_run import create_run
 from recipeline.tracking.tags import PREFIX, RunTags, bare
 
 if TYPE_CHECKING:
@@ -273,7 +272,7 @@ def open_run(
         client.log_batch(adopt, tags=[RunTag(*tag) for tag in all_tags.items()])
         opened = client.get_run(adopt)
     else:
-        opened = _create_run(client, experiment_id, context_tags(all_tags))
+        opened = create_run(client, experiment_id, context_tags(all_tags), partial(fail_run, client))
     run_id, run = str(opened.info.run_id), None
     try:
         run = StepRun(run_id, step, client, experiment_id, reader=reader or Reader(client), opened=opened)
@@ -284,21 +283,6 @@ def open_run(
             with suppress(Exception), parting(error):
                 run.save_tags()
         fail_run(client, run_id, error)
-        raise
-
-
-def _create_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Run:
-    """Return a new run.
-
-    If an interrupt comes before the ID is known, the run is found again and marked as failed.
-    """
-    mark = uuid.uuid4().hex
-    try:
-        return client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark})
-    except BaseException as error:
-        with suppress(MlflowException), parting(error):
-            for run in client.search_runs([experiment_id], f"tags.`{RunTags.OPENING}` = {quoted(mark)}"):
-                fail_run(client, run.info.run_id, error)
         raise
 
 
@@ -317,4 +301,5 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
 def create_child(run: StepRun, name: str, tags: Mapping[str, str]) -> str:
     """Return the ID of a new run nested in `run`."""
     own = {**tags, RUN_NAME: name, PARENT_RUN_ID: run.id}
-    return str(run.client.create_run(run.experiment_id, tags=context_tags(own)).info.run_id)
+    made = create_run(run.client, run.experiment_id, context_tags(own), partial(fail_run, run.client))
+    return str(made.info.run_id)

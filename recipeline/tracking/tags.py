@@ -49,7 +49,7 @@ class RunTags:
     EXIT_CODE = Tag("exit_code", "the exit code of the command", "all")
     ERROR = Tag("error", "the sentence of a failure", "all")
     CARD_FAILURES = Tag("card_failures", "parts of the card that could not be drawn", "all")
-    OPENING = Tag("opening", "finds a run whose creation was interrupted", "all")
+    OPENING = Tag("opening", "finds a run whose creation was interrupted, or repeated", "all")
     MANIFEST_DIGEST = Tag("manifest_digest", "sha256 of the run's manifest.json; `none` without results", "all")
     FINGERPRINT = Tag("fingerprint", "sha256 of what the result depends on", "steps")
     DATA_SOURCE = Tag("data_source", "the kind of source of the rows", "steps, `main`, `retrain`")

@@ -146,7 +146,7 @@ TRAINED = {f"training/kinds/{name}" for name in ("base", "category", "datetime",
 #: The dataset inputs of a run, which a reused run keeps.
 INPUTS = {"tracking/_compat", "tracking/datasets"}
 #: The rows that models are fitted to, and how many they are.
-LIMITED = {"data/results", "tracking/fitted_rows"}
+LIMITED = {"data/results"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
@@ -202,7 +202,7 @@ COVERED = {
     | {"evaluation/results", "evaluation/scoring"}
     | {f"inference/{name}" for name in ("by_value", "columns", "golden", "interval", "model_info", "prediction_set")}
     | {f"inference/compiled/{name}" for name in ("check", "classes", "compile", "encoders", "form", "kernels", "linear")}
-    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "trees")},
+    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "sums", "trees")},
 }
 
 

@@ -13,9 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from recipeline.data.origin.stores import objects
+from recipeline.data.origin.stores.objects import StoreFolder
 from recipeline.data.reading import csv_files, formats
+from recipeline.engine.dask import stop_clusters
+from recipeline.hosting import object_store
 from tests.batch.test_scoring import contents
 from tests.conftest import NAME, ROOT, Project
+from tests.data.origin.stores.contract import s3_endpoint
 from tests.scenarios.test_bad_input import csv, expect
 
 
@@ -135,3 +140,67 @@ def test_sixteen_shards_of_which_one_is_killed_and_resumed_are_the_bytes_of_one_
     assert (many / "_SUCCESS").exists()
     assert contents(many) == contents(one)
     assert finished < len(json.loads((one / "_manifest/folder.json").read_bytes())["parts"])
+
+
+@pytest.mark.full
+@pytest.mark.skipif(object_store.find_program() is None, reason="SeaweedFS is not installed")
+def test_objects_are_predicted_into_objects_without_a_copy_of_the_input(
+    trained: Project, source: Path, tmp_path: Path, wines: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, place = tmp_path / "one", f"s3://{object_store.BUCKET}"
+    trained.ok("predict", input=str(source), output=f"{one}/", on_bad_rows="reject")
+    with s3_endpoint(tmp_path) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        objects._open.cache_clear()
+        bad = csv(wines).replace(b"\n", b"\nx", 1)
+        StoreFolder(place).upload(source, "in/wines.csv")
+        StoreFolder(place).write("day/1.csv", csv(wines))
+        StoreFolder(place).write("day/2/a.csv", bad)
+        monkeypatch.setattr("recipeline.cli.rows.copy_uri", None)
+
+        for shard in ("2/2", "1/2"):
+            words = {"input": f"{place}/in/wines.csv", "output": f"{place}/out/", "on_bad_rows": "reject"}
+            said = trained.ok("predict", shard=shard, **words).stdout
+        assert "All 6 parts are done." in said
+        found = StoreFolder(f"{place}/out")
+        expected = contents(one)
+        assert {name: found.read(name) for name, _ in found.walk() if "_manifest" not in name} == {
+            name: content for name, content in expected.items() if "_manifest" not in name
+        }
+        assert "parts predicted: 0; done before: 6" in trained.ok("predict", **words).stdout
+
+        words = {"input": f"{place}/day", "output": f"{place}/scored"}
+        expect(trained.run("predict", **words), 3, f"{place}/day/2/a.csv must follow the rules of the model's columns")
+        StoreFolder(place).write("day/2/a.csv", csv(wines.head(30)))
+        assert "parts predicted: 1; done before: 1." in trained.ok("predict", **words).stdout
+        assert [name for name, _ in StoreFolder(f"{place}/scored").walk() if name[0] != "_"] == [
+            "1.predictions.csv",
+            "2/a.predictions.csv",
+        ]
+        trained.ok("predict", input=f"{place}/day", output=str(tmp_path / "all.csv"))
+        assert len(pd.read_csv(tmp_path / "all.csv")) == 430
+    objects._open.cache_clear()
+
+
+@pytest.mark.full
+@pytest.mark.xdist_group("dask")
+def test_workers_of_a_cluster_write_the_same_folder(trained: Project, tmp_path: Path, wines: pd.DataFrame) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.csv").write_bytes(csv(wines.iloc[100 * number : 100 * (number + 1)]))
+    trained.ok("predict", input=str(folder), output=f"{tmp_path}/one/")
+    trained.write_profile(engine={"kind": "dask", "n_jobs": 2})
+    try:
+        outcome = trained.ok("predict", input=str(folder), output=f"{tmp_path}/many/")
+        assert "engine: Dask, 2 workers" in outcome.stderr
+        (folder / "2.csv").write_bytes(csv(wines).replace(b"\n", b"\nx", 1))
+        expect(trained.run("predict", input=str(folder), output=f"{tmp_path}/many/"), 3, "2.csv must follow the rules")
+    finally:
+        stop_clusters()
+    (folder / "2.csv").write_bytes(csv(wines.iloc[200:300]))
+    trained.ok("predict", input=str(folder), output=f"{tmp_path}/many/")
+    assert [it for it in contents(tmp_path / "many").items() if "parts/2" not in it[0]] == [
+        it for it in contents(tmp_path / "one").items() if "parts/2" not in it[0]
+    ]

@@ -13,7 +13,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
 from recipeline.tracking.candidate_runs import choose_fitted, log_fitted
 from recipeline.tracking.connection.store import Store
-from recipeline.tracking.fitted_rows import find_fitted
+from recipeline.tracking.lineage import find_fitted
 from recipeline.tracking.runs import open_run
 from recipeline.training.scaling import Kind
 from tests.conftest import Project

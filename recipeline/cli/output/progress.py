@@ -21,13 +21,14 @@ _QUIET, _BEAT = 1.0, 0.1
 class _Line:
     """The last line of a stream, which may be overwritten.
 
-    `text` is the progress that it shows, `name` the work that it is of.
+    `text` is the progress that it shows, `name` the work that it is of; `begun` is when work began that goes on, by name.
     """
 
     def __init__(self, stream: TextIO | None = None, overwrites: bool | None = None) -> None:
         self._stream, self._overwrites = stream, overwrites
         self._shown = self.text = self.name = ""
         self._changed = 0.0
+        self.begun: dict[str, float] = {}
         self._lock = threading.RLock()
 
     @property
@@ -125,12 +126,12 @@ class Progress:
 
 
 @contextmanager
-def heartbeat(name: str) -> Iterator[None]:
+def heartbeat(name: str, *, goes_on: bool = False) -> Iterator[None]:
     """Show that `name` is at work whenever the block is silent for a second.
 
-    Ten seconds without a terminal.
+    Ten seconds without a terminal. With `goes_on` the next block of this name counts on from this one's beginning.
     """
-    started, over = time.monotonic(), threading.Event()
+    started, over = _STDERR.begun.pop(name, time.monotonic()), threading.Event()
     before = _STDERR.name
     _STDERR.wipe()
     _STDERR.name = name
@@ -148,3 +149,5 @@ def heartbeat(name: str) -> Iterator[None]:
         thread.join()
         _STDERR.wipe()
         _STDERR.name = before
+        if goes_on:
+            _STDERR.begun[name] = started

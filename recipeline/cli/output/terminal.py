@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import textwrap
+from datetime import datetime
 from typing import TextIO
 
 import click
@@ -35,6 +36,11 @@ def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None =
         if not os.environ.get("NO_COLOR"):
             shown = _WORDS.sub(lambda found: click.style(found[0], fg=found.lastgroup), shown)
     click.echo(shown, err=err, nl=nl, file=file)
+
+
+def local_time(time: datetime) -> str:
+    """Return a time to the second with this machine's offset."""
+    return time.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def _width(stream: TextIO) -> int:

@@ -37,6 +37,9 @@ _S3_SECONDS = 60.0
 #: How long MLflow waits at most before one of its attempts, in seconds.
 _MLFLOW_LONGEST = 120
 
+#: How often requests of a thread were repeated.
+_REPEATED = threading.local()
+
 _LIMIT: ContextVar[float | None] = ContextVar("_LIMIT", default=None)
 
 _LOCK = threading.Lock()
@@ -103,6 +106,14 @@ def parting(error: BaseException) -> AbstractContextManager[None]:
     return at_most(_LAST_SHORT if is_short else _LAST_LONG)
 
 
+def repetitions() -> int:
+    """Return how many requests of this thread were sent again, since it began.
+
+    A write that was sent again may have been done twice: the answer to the first may have been lost.
+    """
+    return getattr(_REPEATED, "count", 0)
+
+
 def patience_of(retries: int, backoff_factor: float) -> float:
     """Return for how many seconds MLflow's client repeats a request."""
     return float(sum(min(_MLFLOW_LONGEST, backoff_factor * 2**attempt) for attempt in range(1, max(retries, 0))))
@@ -141,6 +152,7 @@ class AnnouncedRetry(Retry):
         """
         if error is None and response is not None and response.status not in (self.status_forcelist or ()):
             return super().increment(method, url, response, error, _pool, _stacktrace)  # a redirect
+        _REPEATED.count = repetitions() + 1
         # This may be the object that a session gives to each of its requests: what is known of one is in the copy.
         now, until, attempts = time.monotonic(), self._until, self._attempts
         if until is None:

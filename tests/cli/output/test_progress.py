@@ -108,6 +108,24 @@ def test_where_nothing_is_shown_for_a_second_the_work_and_its_time_are_and_both_
     assert changes == ["  main · N s", "evaluate: code changed", "  evaluate · N s", bar, f"{bar} · N s", "done"]
 
 
+def test_work_that_goes_on_is_counted_from_its_beginning_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recipeline.cli.output.progress._QUIET", 0.02)
+    monkeypatch.setattr("recipeline.cli.output.progress._BEAT", 0.01)
+
+    def seconds(name: str, *, goes_on: bool = False) -> list[int]:
+        with heartbeat(name, goes_on=goes_on):
+            time.sleep(0.4)
+        return [int(it) for it in re.findall(rf"{name} · (\d+) s", capsys.readouterr().err)]
+
+    now = time.monotonic
+    assert max(seconds("predict", goes_on=True)) < 100
+    monkeypatch.setattr("recipeline.cli.output.progress.time.monotonic", lambda: now() + 100)
+    assert min(seconds("predict")) >= 100
+    assert max(seconds("predict")) < 100  # another command
+
+
 def test_a_line_that_is_overwritten_is_not_wider_than_the_terminal(
     on_a_terminal: Callable[[Callable[[Progress], object]], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

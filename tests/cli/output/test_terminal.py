@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from recipeline.cli.output.terminal import echo, fit
+from recipeline.cli.output.terminal import echo, fit, local_time
+from recipeline.registry.history import parse_time
 from recipeline.reports.summary import tabulate
 from tests.conftest import ROOT
+
+
+@given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_a_time_is_shown_to_the_second_and_read_again(time: datetime) -> None:
+    shown = local_time(time)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", shown)
+    first, last = parse_time(shown, time)
+    assert first <= time < last
 
 
 def test_what_a_terminal_acts_upon_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,7 @@ def test_copies_of_this_machine_from_this_source_to_this_model_are_deleted(dev: 
     assert all(active(dev, run_id) for run_id in (*kept, used))
 
 
+@pytest.mark.full
 def test_copies_of_another_machine_are_deleted_after_a_day(dev: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     tags = {**HERE, RunTags.MODEL_NAME: dev.registry.name}
     run_id = add(dev, model_name=dev.registry.name, source_host="another")

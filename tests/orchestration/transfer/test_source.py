@@ -42,7 +42,9 @@ def test_for_the_same_store_its_run_of_register_is_enough(dev: Session) -> None:
         assert TRAINING_ROWS.name in found.register.results
 
 
-@pytest.mark.parametrize("name", ["dataset.parquet", "model.skops", "golden.parquet"])
+@pytest.mark.parametrize(
+    "name", ["dataset.parquet", *(pytest.param(other, marks=pytest.mark.full) for other in ("model.skops", "golden.parquet"))]
+)
 def test_a_changed_file_is_a_sentence(dev: Session, name: str) -> None:
     next((dev.root / "mlruns").rglob(name)).write_bytes(b"changed")
     with pytest.raises(UnavailableError, match=name), reading_version(dev, dev.registry.version("1"), with_runs=True):

@@ -130,6 +130,7 @@ def test_an_interrupted_transfer_is_finished_or_deleted_by_the_next(
     assert_whole(prod, prod.registry.versions()[0])
 
 
+@pytest.mark.full
 def test_a_version_that_another_machine_registers_meanwhile_is_taken(
     dev: Session, prod: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_version_that_another_machine_registers_meanwhile_is_taken(
     assert_whole(prod, prod.registry.version("1"))
 
 
+@pytest.mark.full
 def test_another_model_of_the_same_store_gets_the_same_runs(dev: Session) -> None:
     there = replace(dev, recipe=dev.recipe.model_copy(update={"model_name": "Other"}))
     with reading_version(dev, dev.registry.version("1"), with_runs=False) as found:
@@ -165,6 +167,7 @@ def test_another_model_of_the_same_store_gets_the_same_runs(dev: Session) -> Non
     assert VersionTags.GATE_PASSED not in ours.tags
 
 
+@pytest.mark.full
 def test_the_looks_of_the_source_count_in_the_target(dev: Session, prod: Session) -> None:
     record_looks(dev.registry, {"a": 2, "b": 1}, ANN)
     send(dev, prod)
@@ -173,6 +176,7 @@ def test_the_looks_of_the_source_count_in_the_target(dev: Session, prod: Session
     assert len(prod.registry.ledger.read().entries) == 1
 
 
+@pytest.mark.full
 def test_a_transfer_waits_for_another_one_to_the_same_model(dev: Session, prod: Session, tmp_path: Path) -> None:
     waiting = fresh(prod)
     with reading_version(dev, dev.registry.version("1"), with_runs=True) as found:

@@ -22,7 +22,7 @@ from urllib3.util import Retry
 
 from recipeline.errors import UnavailableError
 from recipeline.tracking.connection import patience
-from recipeline.tracking.connection.patience import AnnouncedRetry, at_most, parting, patience_of
+from recipeline.tracking.connection.patience import AnnouncedRetry, at_most, parting, patience_of, repetitions
 
 UNTIL = r"The MLflow server http://127\.0\.0\.1:\d+ {problem}, trying again until \d\d:\d\d:\d\d\."
 
@@ -116,6 +116,21 @@ def test_a_server_that_is_not_well_is_told_at_once_and_asked_again_soon(heard: l
     assert answers.asked[-1] - answers.asked[0] < 3
     assert len(heard) == 1
     assert re.fullmatch(UNTIL.format(problem=rf"answers {status} [\w -]+"), heard[0])
+
+
+@pytest.mark.usefixtures("heard")
+def test_requests_that_were_sent_again_are_counted_by_thread() -> None:
+    before = repetitions()
+    elsewhere: list[int] = []
+    with serving(Answers([503, 503, 200])) as answers:
+        ask(answers.uri)
+        assert repetitions() == before + 2
+        ask(answers.uri)
+        assert repetitions() == before + 2
+    other = threading.Thread(target=lambda: elsewhere.append(repetitions()))
+    other.start()
+    other.join()
+    assert elsewhere == [0]
 
 
 def test_a_server_that_comes_back_is_found_within_seconds(heard: list[str]) -> None:

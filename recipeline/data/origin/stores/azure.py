@@ -37,18 +37,18 @@ class AzureContainer(Bucket):
         """Return the object of a key."""
         with _answers():
             found = self._container.get_blob_client(key).get_blob_properties()
-        return Found(key, found.size, found.etag)
+        return Found(key, found.size, _mark(found.etag))
 
     def walk(self, prefix: str) -> Iterator[Found]:
         """Yield all objects whose keys begin so, sorted by key."""
         for it in self._container.list_blobs(name_starts_with=prefix):
-            yield Found(it.name, it.size, it.etag)
+            yield Found(it.name, it.size, _mark(it.etag))
 
     def read(self, found: Found, start: int, count: int) -> bytes:
         """Return so many bytes of an object from `start` on."""
         with _answers():
             content: bytes = self._container.download_blob(
-                found.key, offset=start, length=count, etag=found.mark, match_condition=MatchConditions.IfNotModified
+                found.key, offset=start, length=count, etag=f'"{found.mark}"', match_condition=MatchConditions.IfNotModified
             ).readall()
         return content
 
@@ -68,6 +68,11 @@ class AzureContainer(Bucket):
             self._container.upload_blob(key, content, overwrite=not is_new)
         except ResourceExistsError:
             raise ExistingObjectError from None
+
+
+def _mark(etag: str) -> str:
+    """Return an ETag without its quotes, which a list of blobs leaves out."""
+    return etag.strip('"')
 
 
 @contextmanager

@@ -47,9 +47,8 @@ class GcsBucket(Bucket):
     def read(self, found: Found, start: int, count: int) -> bytes:
         """Return so many bytes of an object from `start` on."""
         with _answers():
-            content: bytes = self._bucket.blob(found.key).download_as_bytes(
-                start=start, end=start + count - 1, if_generation_match=int(found.mark), raw_download=True
-            )
+            blob = self._bucket.blob(found.key, generation=int(found.mark))
+            content: bytes = blob.download_as_bytes(start=start, end=start + count - 1, raw_download=True)
         return content
 
     def upload(self, path: Path, key: str) -> None:

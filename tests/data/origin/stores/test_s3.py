@@ -17,8 +17,7 @@ from recipeline.data.origin.stores.objects import StoreFolder, asking, find_stor
 from recipeline.data.readers import open_rows
 from recipeline.errors import DataError, UnavailableError
 from recipeline.hosting import object_store
-from recipeline.hosting.state import ServerFolder
-from tests.data.origin.stores.contract import check_bucket
+from tests.data.origin.stores.contract import check_bucket, s3_endpoint
 
 pytestmark = [
     pytest.mark.full,
@@ -30,12 +29,8 @@ URI = f"s3://{object_store.BUCKET}"
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = ServerFolder(tmp_path_factory.mktemp("s3") / ".server")
-    folder.make()
-    ports, secrets = folder.ports(), folder.secrets()
-    object_store.wait(folder, object_store.start(folder, ports, secrets), ports["s3"], secrets)
-    yield object_store.client_environment(ports["s3"], secrets)
-    object_store.stop(folder)
+    with s3_endpoint(tmp_path_factory.mktemp("s3")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,45 @@
+"""A new run: made once, and never left open by whoever does not know its ID."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from recipeline.tracking.connection.patience import parting, repetitions
+from recipeline.tracking.filters import quoted
+from recipeline.tracking.tags import RunTags
+
+
+def create_run(
+    client: MlflowClient, experiment_id: str, tags: Mapping[str, str], fail: Callable[[str, BaseException], object]
+) -> Run:
+    """Return a new run.
+
+    If an interrupt comes before the ID is known, the run is found again and given to `fail`. A request whose answer was lost is
+    sent again and makes a second run; the first one is deleted.
+    """
+    mark, before = uuid.uuid4().hex, repetitions()
+    try:
+        made = client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark})
+    except BaseException as error:
+        with suppress(MlflowException), parting(error):
+            for run_id in _marked(client, experiment_id, mark):
+                fail(run_id, error)
+        raise
+    if repetitions() != before:
+        with suppress(MlflowException):
+            for run_id in _marked(client, experiment_id, mark):
+                if run_id != made.info.run_id:
+                    client.delete_run(run_id)
+    return made
+
+
+def _marked(client: MlflowClient, experiment_id: str, mark: str) -> list[str]:
+    """Return the IDs of the runs with a mark."""
+    found = client.search_runs([experiment_id], f"tags.`{RunTags.OPENING}` = {quoted(mark)}")
+    return [run.info.run_id for run in found]
