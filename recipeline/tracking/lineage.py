@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from recipeline.artifacts import FINGERPRINT, FITTED, TRAIN
+from recipeline.artifacts import FINGERPRINT, FITTED, TRAIN, Artifact, T
 from recipeline.data.results import FittedRows
 from recipeline.errors import UnavailableError
 from recipeline.tracking.artifacts.manifest import Reader
@@ -19,7 +19,16 @@ from recipeline.tracking.tags import PREFIX, RunTags, run_id_tag
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recipeline.tracking.runs import StepRun
+
+class _Run(Protocol):
+    """The part of a `StepRun` that leads to rows."""
+
+    lineage: dict[str, str]
+    reader: Reader
+
+    def has(self, artifact: Artifact[Any]) -> bool: ...
+
+    def load(self, artifact: Artifact[T]) -> T: ...
 
 
 def lineage_of_version(version: ModelVersion, steps: tuple[str, ...]) -> dict[str, str]:
@@ -61,7 +70,7 @@ def newest_tag(lineage: Mapping[str, str], name: str, reader: Reader) -> str:
     return str(reader.runs.get(list(lineage.values())[-1]).data.tags.get(f"{PREFIX}{name}", ""))
 
 
-def load_fitted(run: StepRun) -> pd.DataFrame:
+def load_fitted(run: _Run) -> pd.DataFrame:
     """Return the rows that candidates were fitted to: all training rows, or some.
 
     Raises
@@ -77,7 +86,7 @@ def fitted_tags(limit: int | None, fitted: FittedRows | None) -> dict[str, str |
     return {} if limit is None else {"max_train_rows": limit, **of_rows}
 
 
-def find_fitted(run: StepRun) -> tuple[int | None, FittedRows | None]:
+def find_fitted(run: _Run) -> tuple[int | None, FittedRows | None]:
     """Return the limit of the run of train before `run`, and to how many rows it fitted.
 
     None: it had no limit, or fitted models to all rows.
