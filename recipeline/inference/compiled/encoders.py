@@ -56,7 +56,7 @@ class _Computed:
         return operate(rows[:, self.places], self.operations)
 
     def fold(self, slope: np.ndarray, terms: Terms) -> None:
-        """Add to the slope where all operations are linear; else compute what is before those."""
+        """Add to the slope where all operations are linear; else compute what is before."""
         linear = next((place for place, it in enumerate(reversed(self.operations)) if it[0] is _call), len(self.operations))
         first, rest = self.operations[: len(self.operations) - linear], self.operations[len(self.operations) - linear :]
         slope, terms.offset = fold_back(slope, terms.offset, rest)

@@ -49,7 +49,7 @@ def _projection(transformer: PCA) -> list[tuple[np.ufunc, Any]]:
 
 
 def fold_back(slope: np.ndarray, offset: np.ndarray, operations: Operations) -> tuple[np.ndarray, np.ndarray]:
-    """Return slope and offset of what is before linear `operations`, from those behind."""
+    """Return slope and offset before linear `operations`, from those behind."""
     for operation, operand in reversed(operations):
         if operation is np.matmul:
             slope = operand @ slope

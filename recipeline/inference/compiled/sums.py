@@ -12,7 +12,7 @@ from recipeline.inference.compiled.form import Predict
 
 
 class Block(Protocol):
-    """What a transformer makes of some of the columns."""
+    """The output of a transformer for some of the columns."""
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Return its columns for codes, (rows, width)."""
@@ -37,7 +37,7 @@ class Encoding:
 
 
 def encode(rows: np.ndarray, encoding: Encoding) -> np.ndarray:
-    """Return the encoded columns, (rows, width); one of `Operations`, always the first."""
+    """Return the encoded columns, (rows, width); always the first of `Operations`."""
     return np.concatenate([block.encode(rows) for block in encoding.blocks], axis=1)
 
 
@@ -60,7 +60,7 @@ class Terms:
 
     @classmethod
     def of(cls, encoding: Encoding, slope: np.ndarray, offset: np.ndarray) -> Self:
-        """Return the terms of a model with this slope, (width, ...), and offset behind an encoding."""
+        """Return the terms of a model of this slope, (width, ...), behind an encoding."""
         terms, start = cls(np.zeros((encoding.features, *slope.shape[1:])), offset), 0
         for block, width in zip(encoding.blocks, encoding.widths, strict=True):
             block.fold(slope[start : start + width], terms)
