@@ -709,7 +709,15 @@ def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project:
         )
     )
     project.write_profile(engine={"n_jobs": 2})
-    process = spawn(project, "train", "--model", "dt")
+    process = subprocess.Popen(  # of its own from its start on, with those that fit for it
+        [sys.executable, *words_after(project, "train", "--model", "dt")],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     deadline = time.monotonic() + 60
     while not (runs := project.runs("train")) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -31,6 +31,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for(url: str, status: int = 200, seconds: float = 60, check: Callable[[], object] = lambda: None) -> requests.Response:
+    """Wait until /readyz answers with a status."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        check()
+        with contextlib.suppress(requests.ConnectionError):
+            response = requests.get(f"{url}/readyz", timeout=5)
+            if response.status_code == status:
+                return response
+        time.sleep(0.1)
+    raise TimeoutError
+
+
 class Server:
     """`python -m recipeline serve` on a project, in a process of its own that has imported what it needs."""
 
@@ -50,15 +63,14 @@ class Server:
 
     def wait(self, status: int = 200, seconds: float = 60) -> requests.Response:
         """Wait until /readyz answers with a status."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def check() -> None:
             assert self.process.poll() is None, self.log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                response = requests.get(f"{self.url}/readyz", timeout=5)
-                if response.status_code == status:
-                    return response
-            time.sleep(0.1)
-        raise AssertionError(f"no {status} in {seconds} s: {self.log.read_text()}")
+
+        try:
+            return wait_for(self.url, status, seconds, check)
+        except TimeoutError:
+            raise AssertionError(f"no {status} in {seconds} s: {self.log.read_text()}") from None
 
     def predict(self, row: Any, **headers: str) -> requests.Response:
         return requests.post(f"{self.url}/predict", json=row, headers=headers, timeout=10)

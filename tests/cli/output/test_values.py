@@ -16,7 +16,6 @@ from typing import Any
 import jsonschema_rs
 import pandas as pd
 import pytest
-import requests
 from click.testing import CliRunner
 
 from recipeline.artifacts import ORDER
@@ -24,7 +23,7 @@ from recipeline.cli.main import COMMANDS
 from recipeline.cli.output.values import VALUES, type_of_values
 from tests.conftest import ROOT, Project, find_command, forget_mlflow, undrawn
 from tests.schemas import RESULT, schema_of_results
-from tests.serving.helpers import free_port
+from tests.serving.helpers import free_port, wait_for
 
 NAMES = (*ORDER, "main", *COMMANDS)
 SCHEMA = jsonschema_rs.validator_for(json.loads(RESULT.read_text(encoding="utf-8")))
@@ -195,12 +194,14 @@ def test_a_service_prints_its_object_when_it_listens_and_nothing_later(trained: 
         (tmp_path / "serve.log").open("wb") as log,
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as process,
     ):
-        assert process.stdout
-        found = object_of(process.stdout.readline(), "serve", None)
-        url = f"http://127.0.0.1:{port}"
-        assert (found["outcome"], found["values"]["url"], found["values"]["needs_token"]) == ("listening", url, False)
-        assert requests.get(f"{url}/readyz", timeout=20).status_code in (200, 503)
-        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.stdout
+            found = object_of(process.stdout.readline(), "serve", None)
+            url = f"http://127.0.0.1:{port}"
+            assert (found["outcome"], found["values"]["url"], found["values"]["needs_token"]) == ("listening", url, False)
+            wait_for(url)
+        finally:
+            process.send_signal(signal.SIGTERM)
         assert process.stdout.read() == ""
     assert process.returncode == 143
 
