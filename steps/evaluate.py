@@ -22,7 +22,7 @@ def inputs(session: Session) -> dict[str, Any]:
 
 
 def work(session: Session, run: StepRun) -> str:
-    """Score the candidates on the test rows; judge and diagnose the best one; store golden rows."""
+    """Score the candidates on the test rows; judge and diagnose the best one."""
     from recipeline.data.relating.held_out import HeldOut
     from recipeline.evaluation.assessment import Trained, evaluate_candidates
     from recipeline.evaluation.gates import REJECTED, failures

@@ -213,7 +213,7 @@ def _start_random_split(
 
 
 def _as_many(held_out: HeldOut, recipe: Recipe, train_rows: int, fitted: FittedRows | None) -> pd.DataFrame:
-    """Return the test rows, or where training rows are limited as many as belong to these."""
+    """Return the test rows; of limited training rows, as many as belong to these."""
     if fitted is None:
         return held_out.take(np.arange(len(held_out)))
     share = recipe.split.test_size

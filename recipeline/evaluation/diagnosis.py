@@ -87,7 +87,7 @@ def diagnose(
 
 
 def draw_rows(rows: int, seed: int) -> np.ndarray:
-    """Return the places of at most MOST_ROWS of so many rows, drawn without replacement."""
+    """Return the places of at most MOST_ROWS rows, drawn without replacement."""
     if rows <= MOST_ROWS:
         return np.arange(rows)
     places: np.ndarray = np.random.RandomState(seed).choice(rows, MOST_ROWS, replace=False)

@@ -26,7 +26,7 @@ _RELATIVE, _ROUNDING = 1e-9, 1e-14
 
 
 def golden_places(predicted: np.ndarray) -> np.ndarray:
-    """Return the places of GOLDEN_ROWS rows over the range of predictions, the least first.
+    """Return the places of GOLDEN_ROWS rows over the range of predictions, in order.
 
     Fewer rows are all chosen.
     """

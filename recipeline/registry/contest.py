@@ -159,7 +159,7 @@ class Contest:
         return answers, {"r2_linear_regression": r2, "limited": find_fitted(self.run)[1]}
 
     def _recipes(self, model: BaseEstimator, rows: StoredRows) -> tuple[Answers, Details]:
-        """Cross-validate both recipes on the rows of the data set, all or as many as are fitted to.
+        """Cross-validate both recipes on all rows, or on as many as are fitted to.
 
         Each is rebuilt from its logged model.
         """
@@ -199,9 +199,10 @@ class Contest:
         return answers, {"unseen_rows": unseen}
 
     def _fitted(self, model: BaseEstimator, rows: StoredRows, champion: ModelVersion) -> tuple[Answers, int]:
-        """Let both fitted models answer the rows that neither learned from; return the number of these, too.
+        """Let both fitted models answer the rows that neither learned from.
 
-        Of more than `MOST_UNSEEN` only whole groups of that many rows are asked.
+        The number of these comes with the answers. If it is above `MOST_UNSEEN`, only whole groups of that many rows are
+        asked.
         """
         keys = read_keys(rows, self.recipe) if rows.is_large else rows.read().reset_index(drop=True)
         unseen = self._unseen(keys, champion)
@@ -260,7 +261,7 @@ class Contest:
 def _ask(
     arms: Mapping[str, tuple[BaseEstimator, list[str]]], rows: StoredRows, places: np.ndarray, codes: TargetCodes
 ) -> dict[str, np.ndarray]:
-    """Return the predictions of both arms, (rows, 1) or (rows, 1, labels), of the rows at `places` in order.
+    """Return the predictions of both arms, (rows, 1) or (rows, 1, labels).
 
     An arm is a model with the columns that it takes; rows are read in batches.
     """

@@ -1,4 +1,4 @@
-"""The candidates of a run of train: the rows that they are fitted to, and a run of each."""
+"""The candidates of a run of train: the rows that they learn from, and their runs."""
 
 from __future__ import annotations
 
@@ -96,5 +96,5 @@ def choose_fitted(
 
 
 def log_fitted(run: StepRun, recipe: Recipe, candidate_runs: Iterable[str], saved: str) -> None:
-    """Log what `choose_fitted` returned as dataset input of the run and its candidates."""
+    """Log what `choose_fitted` returned as input of the run and its candidates."""
     log_rows(run, FITTED if saved else TRAIN, recipe, TRAINING, candidate_runs, saved=saved)

@@ -1,4 +1,4 @@
-"""Lineage: the run IDs of the steps that a run or a version was made by, and its rows."""
+"""Lineage: the run IDs of the steps that a run or a version comes from, its rows."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def fitted_tags(limit: int | None, fitted: FittedRows | None) -> dict[str, str |
 
 
 def find_fitted(run: _Run) -> tuple[int | None, FittedRows | None]:
-    """Return the limit of the run of train before `run`, and to how many rows it fitted.
+    """Return the limit of the run of train before `run`, and its number of rows.
 
     None: it had no limit, or fitted models to all rows.
     """

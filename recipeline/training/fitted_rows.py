@@ -108,7 +108,7 @@ def limit_rows(
 ) -> tuple[pd.DataFrame, FittedRows | None]:
     """Return those of the rows that models are fitted to, and how many these are.
 
-    All rows and None without a limit, or where there are no more than that. Of stored rows no others are in memory.
+    All rows and None without a limit, or where there are no more than that. If they are stored, no others are in memory.
 
     Raises
     ------
@@ -149,7 +149,8 @@ def require_fittable(chosen: pd.DataFrame, codes: TargetCodes, recipe: Recipe, m
     poor = [number for number, (seen, unseen) in enumerate(folds) if not len(seen) or not np.ptp(places[unseen])]
     if poor or not folds:
         raise DataError(
-            f"{KEY} must leave rows in every fold of the cross-validation, with different targets.",
-            got=f"fold {poor[0]} of {len(folds)} without" if poor else "no folds",
+            f"With {KEY}, fold {poor[0]} of {len(folds)} has no rows, or one target only."
+            if poor
+            else f"With {KEY}, the rows cannot be divided into folds.",
             fix=f"{raise_it}, or lower cv.folds.",
         )

@@ -42,7 +42,7 @@ KINDS = (
 
 
 def check_scaling(recipe: Recipe, names: Sequence[str], rows: int) -> None:
-    """Raise UsageError if candidates cannot be fitted to `rows` rows in reasonable time.
+    """Raise UsageError if candidates cannot be fitted to `rows` rows in a fair time.
 
     All of them are named. Nothing is fitted.
     """
@@ -76,7 +76,7 @@ def find_unscalable(recipe: Recipe, names: Sequence[str], rows: int) -> list[Usa
 
 
 def find_limit(estimator: BaseEstimator, rows: int) -> str | None:
-    """Return which part of an estimator does not take `rows` rows, and why; None: all do."""
+    """Return the part of an estimator that does not take `rows` rows, and why."""
     for part, fitted in _parts(estimator, rows):
         names = {base.__name__ for base in type(part).__mro__ if base.__module__.startswith("sklearn.")}
         for kind in KINDS:

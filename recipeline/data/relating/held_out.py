@@ -67,7 +67,7 @@ class HeldOut:
             seen += len(batch)
 
     def take(self, places: np.ndarray, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the rows at `places`, in their order, with the index that they have in the table."""
+        """Return the rows at `places`, in their order, with their index of the table."""
         if self.stored is not None:
             return self.stored.take(places, columns)
         return self.keys.iloc[places] if columns is None else self.keys[list(columns)].iloc[places]
