@@ -41,6 +41,11 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "SmallModel"
 
 
+#: Some machines keep no compiled modules. Every process of the tests would compile those of the library, and pytest its tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let each of several workers, and the commands that it starts, have one thread: a core has a worker already, and threads
     that wait for each other on busy cores cost a chain seconds.

@@ -27,7 +27,7 @@ _LONGEST = 1 << 20
 def serve(path: str) -> None:
     """Run the commands that are asked for, one after the other; end with whoever started this process."""
     sys.path[0] = str(Path.cwd())
-    _import_all()
+    import_all()
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -60,11 +60,13 @@ def paint_nothing(page: Any) -> Callable[[Any], Any]:
     return paint
 
 
-def _import_all() -> None:
-    """Import the library and the cards, but no step: `python -m` runs a module that nobody has imported."""
-    own = [
-        ".".join(path.with_suffix("").parts) for path in Path("recipeline").rglob("[a-z]*.py") if "commands" not in path.parts
-    ]
+def import_all(root: Path = Path()) -> None:
+    """Import the library and the cards, but no step: `python -m` runs a module that nobody has imported.
+
+    Neither the service: what counts its requests reads the environment when it is imported.
+    """
+    paths = [path.relative_to(root).with_suffix("") for path in (root / "recipeline").rglob("[a-z]*.py")]
+    own = [".".join(path.parts) for path in paths if not {"commands", "serving"} & set(path.parts)]
     stores = [f"mlflow.store.{name}.sqlalchemy_store" for name in ("tracking", "model_registry")]
     for name in ("scipy.special", "skops.io", "mlflow.pyfunc", "mlflow.sklearn", "matplotlib.figure", *stores, *own):
         importlib.import_module(name)

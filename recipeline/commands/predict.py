@@ -76,7 +76,6 @@ def predict(recipe: str, profile: str, input: str, output: str, shard: str, mode
     with: parts that are done are kept.
     Example: recipeline predict --input wines.csv --output scored.csv
     """
-    from recipeline.cli.scoring.folders import predict_folder
     from recipeline.cli.scoring.places import find_folder, parse_shard
     from recipeline.registry.loading import check_model_uri, load_named
 
@@ -102,6 +101,8 @@ def predict(recipe: str, profile: str, input: str, output: str, shard: str, mode
             words.append("It was trained on SYNTHETIC rows: its predictions do not apply to real ones.")
         values = PredictValues(model.name, model.version, model.candidate, model.data_source)
         if folder:
+            from recipeline.cli.scoring.folders import predict_folder
+
             if run:
                 run.tag(input=redact(input), output=folder.label)
             lines, scored = predict_folder(session, model, input, folder, part, rejects=rejects)

@@ -208,11 +208,16 @@ except SystemExit as end:
     "words",
     [
         ["steps.main", "--data"],
-        ["steps.ingest", "--data"],
-        ["recipeline", "retrain", "--data"],
-        ["recipeline", "monitor", "--data"],
         ["recipeline", "monitor", "--labels"],
         ["recipeline", "predict", "--input"],
+        *(
+            pytest.param(words, marks=pytest.mark.full)
+            for words in (
+                ["steps.ingest", "--data"],
+                ["recipeline", "retrain", "--data"],
+                ["recipeline", "monitor", "--data"],
+            )
+        ),
     ],
     ids=" ".join,
 )

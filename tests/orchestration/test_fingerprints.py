@@ -196,7 +196,7 @@ COVERED = {
     | {"evaluation/results", "evaluation/scoring"}
     | {f"inference/{name}" for name in ("by_value", "columns", "golden", "interval", "model_info", "prediction_set")}
     | {f"inference/compiled/{name}" for name in ("check", "classes", "compile", "encoders", "form", "kernels", "linear")}
-    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "trees")},
+    | {f"inference/compiled/{name}" for name in ("means", "pipelines", "small_trees", "sums", "trees")},
 }
 
 

@@ -17,6 +17,8 @@ from recipeline.serving.rows.mlflow_formats import parse_csv
 from tests.conftest import NAME, MakeProject, Project
 from tests.serving.helpers import store_of
 
+pytestmark = pytest.mark.xdist_group("degenerate columns")  # whose tests share a chain
+
 IMPUTED = {
     "alias": "imp",
     "preprocess": [{"estimator": "sklearn.impute.SimpleImputer", "params": {"keep_empty_features": True}}],

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,7 @@ def test_the_project_runs_by_git_uri(checkout: Path) -> None:
     assert finished(folder) == {"main", *ORDER}
 
 
+@cache
 def other_pythons() -> list[str]:
     """Return the installed interpreters from 3.11 to 3.13, on PATH or by pyenv, but for the one that runs this suite."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"

@@ -21,6 +21,8 @@ from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import NAME, MakeProject, Project
 from tests.serving.helpers import store_of
 
+pytestmark = pytest.mark.xdist_group("names")  # whose tests share a chain
+
 NAMES = (
     *("split", "index", "level_0", "columns", "data", "time", "self", "target", "interval lower", "check", "type"),
     *("a/b", "a_b", "LinearRegression", "__index_level_0__", "fold", 'say "so"', "50 % <b>", "naïve 温度"),

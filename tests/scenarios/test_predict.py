@@ -3,8 +3,6 @@ from __future__ import annotations
 import gzip
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 from recipeline.cli import environment
 from recipeline.commands.predict import choose_output
 from tests.conftest import NAME, ROOT, Project
+from tests.processes import Command
 from tests.scenarios.test_bad_input import Server, changed, csv, expect
 
 
@@ -301,21 +300,13 @@ def test_a_command_that_is_ended_in_the_middle_leaves_no_output(
             file.write(rows[1])
     words = ["--recipe", str(trained.recipe_path), "--profile", str(trained.profile_path)]
     words += ["--input", str(source), "--output", str(out)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "recipeline", "predict", *words],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        # Whoever runs the suite in the background lets it ignore SIGINT, and the command with it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    log, environment = tmp_path / "log", {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = Command("recipeline", "predict", *words, environment=environment, stdout=Path(os.devnull), stderr=log)
     deadline = time.monotonic() + 60
     while not list(out.parent.glob(".scored.csv.*.part")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code, errors.decode()
+    assert process.wait(timeout=60) == code, log.read_text(encoding="utf-8")
     assert not out.exists()
     if number != signal.SIGKILL:
         assert list(out.parent.iterdir()) == []

@@ -128,18 +128,15 @@ def test_sixteen_shards_of_which_one_is_killed_and_resumed_are_the_bytes_of_one_
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = len(list((many / "_manifest/parts").glob("*.json")))
+    before = len(list((many / "_manifest/parts").glob("*.json")))
     assert not (many / "_SUCCESS").exists()
-    running = [start(many, "--shard", f"{number}/16") for number in (7, 1)]
-    assert [it.wait() for it in running] == [0, 0]
+    assert start(many, "--shard", "7/16").wait() == 0
     said = trained.ok("predict", input=str(source), output=str(many), shard="7/16").stdout
     assert "parts predicted: 0; done before: " in said
-    for number in (2, 3):
-        assert start(many, "--shard", f"{number}/16").wait() == 0
     trained.ok("predict", input=str(source), output=str(many))
     assert (many / "_SUCCESS").exists()
     assert contents(many) == contents(one)
-    assert finished < len(json.loads((one / "_manifest/folder.json").read_bytes())["parts"])
+    assert before < len(json.loads((one / "_manifest/folder.json").read_bytes())["parts"])
 
 
 @pytest.mark.full

@@ -29,6 +29,8 @@ from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import Project, move_store
 from tests.panels import draw_panel, draw_series, panel_content, series_content
 
+pytestmark = pytest.mark.xdist_group("splits")  # whose tests share a chain
+
 TREES = {"alias": "knn", "estimator": "sklearn.neighbors.KNeighborsRegressor", "params": {"n_neighbors": 3}}
 PANEL = draw_panel(people=150, years=4)
 

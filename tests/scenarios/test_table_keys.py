@@ -30,6 +30,8 @@ from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import NAME, Project, small_recipe
 from tests.serving.helpers import answer, store_of
 
+pytestmark = pytest.mark.xdist_group("table keys")  # whose tests share a chain
+
 PEOPLE, GENES = 90, 6
 SENT = ["person", "day", "p H", "port", *(f"gene {number}" for number in range(1, GENES + 1))]
 

@@ -27,6 +27,8 @@ from recipeline.serving.state import Service
 from tests.conftest import NAME, MakeProject, Outcome, Project
 from tests.serving.helpers import answer, post, store_of
 
+pytestmark = pytest.mark.xdist_group("typed")  # whose tests share a chain
+
 COLUMNS: dict[str, Any] = {
     "pickup": {"type": "datetime"},  # the first: a column of dates and one of numbers have no common type
     "city": {"type": "category", "nullable": True},

@@ -25,6 +25,8 @@ from tests.conftest import NAME, MakeProject, Project
 from tests.scenarios.test_typed import COLUMNS, FEATURES, ROWS, draw_fares
 from tests.serving.helpers import answer, post, store_of
 
+pytestmark = pytest.mark.xdist_group("typed classes")  # whose tests share a chain
+
 #: The target's column, and what is made of a fare; of two labels the positive one, which is the first of the alphabet, too.
 TARGETS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "binary": ({"type": "category"}, lambda fare: np.where(fare > fare.quantile(0.7), "dear", "fair"), "dear"),

@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -27,8 +25,9 @@ import pytest
 
 from benchmarks.load import Answer, Broken, Load, Report, ask, build_request, free_port
 from recipeline.config.profile import Service as Settings
-from tests.conftest import NAME, ROOT, MakeProject, Project, forget_mlflow
+from tests.conftest import NAME, MakeProject, Project, forget_mlflow
 from tests.faults import in_fork
+from tests.processes import Command
 
 WORKERS, CLIENTS, RATE = 2, 6, 150
 #: Every so many seconds the service asks the registry; a change must be served within this time.
@@ -62,7 +61,7 @@ class Versions:
 class Server:
     """A running service."""
 
-    process: subprocess.Popen[bytes]
+    process: Command
     port: int
     log: Path
 
@@ -123,18 +122,15 @@ def versions(make_project: MakeProject, wines: pd.DataFrame) -> Versions:
 def started(versions: Versions, folder: Path) -> Iterator[Server]:
     """Start a service, and end it."""
     port, log, project = free_port(), folder / "service.log", versions.project
-    command = [sys.executable, "-m", "recipeline", "serve", "--port", str(port)]
-    command += ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment | {"XDG_CACHE_HOME": str(folder)},
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
+    process = Command(
+        "recipeline",
+        "serve",
+        *("--port", str(port), "--recipe", str(project.recipe_path), "--profile", str(project.profile_path)),
+        environment=environment | {"XDG_CACHE_HOME": str(folder)},
+        stdout=log,
+        stderr=log,
+    )
     server = Server(process, port, log)
     try:
         server.wait(60)

@@ -31,6 +31,7 @@ from recipeline.registry.versions import Registry
 from recipeline.tracking.connection.store import open_store
 from tests.classes import turn_into_classes
 from tests.conftest import NAME, ROOT, Project, small_recipe, words_of
+from tests.processes import Command
 
 CANDIDATES = {"LinearRegression", "DecisionTree", "ElasticNet"}
 #: Candidates of the project's own recipe, one of every kind, and what makes each of them small.
@@ -120,10 +121,11 @@ def test_a_second_chain_reuses_everything_and_opens_runs_for_register_and_promot
 
 
 def test_a_chain_that_is_all_cached_imports_nothing_that_fits_or_draws_in_any_of_its_processes(ran: Project) -> None:
-    process = spawn(ran, "main", PYTHONPROFILEIMPORTTIME="1")  # those that it starts inherit it, and stderr
-    stdout, stderr = process.communicate(timeout=120)
-    assert "Reused: ingest, split, train, evaluate." in stdout
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in stderr.splitlines() if "|" in line}
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}  # those that it starts inherit it, and stderr
+    words = [sys.executable, *words_after(ran, "main")]
+    done = subprocess.run(words, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=120, check=True)
+    assert "Reused: ingest, split, train, evaluate." in done.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert {"mlflow", "pandas", "recipeline"} <= imported
     assert imported & {"joblib", "matplotlib", "sklearn", "skops"} == set()
 
@@ -673,27 +675,17 @@ def test_the_profile_of_continuous_integration_runs_the_chain_on_synthetic_rows_
     assert (project.tags(outcome.run_id)["recipeline.data_source"], project.versions()) == ("synthetic", {"1": "Production"})
 
 
-def spawn(project: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a step in a process of its own."""
-    command = [
-        sys.executable,
-        *words_of(arguments[0]).split(),
-        "--recipe",
-        str(project.recipe_path),
-        "--profile",
-        str(project.profile_path),
-        *arguments[1:],
-    ]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+def words_after(project: Project, *arguments: str) -> list[str]:
+    """Return what is typed after `python` for a step of the project."""
+    settings = ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path)]
+    return [*words_of(arguments[0]).split(), *settings, *arguments[1:]]
+
+
+def spawn(project: Project, *arguments: str, place: str = "out") -> Command:
+    """Start a step in a process of its own, which writes to files of the project's folder."""
+    _, *words = words_after(project, *arguments)
+    stdout, stderr = (project.folder / f"{place}.{name}" for name in ("stdout", "stderr"))
+    return Command(*words, environment=os.environ, stdout=stdout, stderr=stderr)
 
 
 @pytest.mark.parametrize("task", ["regression", *(pytest.param(it, marks=pytest.mark.full) for it in ("binary", "multiclass"))])
@@ -701,7 +693,7 @@ def test_two_chains_at_once_on_a_store_that_does_not_exist_both_finish(project: 
     if task != "regression":
         turn_into_classes(project, task)
     (project.folder / "mlflow.db").unlink()
-    both = [spawn(project, "main", "--model", "lr,en") for _ in range(2)]
+    both = [spawn(project, "main", "--model", "lr,en", place=place) for place in ("one", "two")]
     outputs = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], "\n".join(stderr for _, stderr in outputs)
     stages = list(project.versions().values())
@@ -717,7 +709,15 @@ def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project:
         )
     )
     project.write_profile(engine={"n_jobs": 2})
-    process = spawn(project, "train", "--model", "dt")
+    process = subprocess.Popen(  # of its own from its start on, with those that fit for it
+        [sys.executable, *words_after(project, "train", "--model", "dt")],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     deadline = time.monotonic() + 60
     while not (runs := project.runs("train")) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -8,9 +8,9 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -18,7 +18,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from recipeline.tracking.connection.store import Store, open_store
-from tests.conftest import ROOT, Project, forget_mlflow
+from tests.conftest import Project, forget_mlflow
+from tests.processes import Command
 
 Make = Callable[..., FlaskClient]
 Row = dict[str, float]
@@ -30,43 +31,46 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for(url: str, status: int = 200, seconds: float = 60, check: Callable[[], object] = lambda: None) -> requests.Response:
+    """Wait until /readyz answers with a status."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        check()
+        with contextlib.suppress(requests.ConnectionError):
+            response = requests.get(f"{url}/readyz", timeout=5)
+            if response.status_code == status:
+                return response
+        time.sleep(0.1)
+    raise TimeoutError
+
+
 class Server:
-    """`python -m recipeline serve` on a project, in a process of its own."""
+    """`python -m recipeline serve` on a project, in a process of its own that has imported what it needs."""
 
     def __init__(self, project: Project, *options: str, **environment: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = project.folder / "serve.log"
-        command = [
-            sys.executable,
-            "-m",
+        self.process = Command(
             "recipeline",
             "serve",
-            "--recipe",
-            str(project.recipe_path),
-            "--profile",
-            str(project.profile_path),
-        ]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *options],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **environment},
-            )
+            *("--recipe", str(project.recipe_path), "--profile", str(project.profile_path)),
+            *("--port", str(self.port), *options),
+            environment={**os.environ, **environment},
+            stdout=Path(os.devnull),
+            stderr=self.log,
+        )
 
     def wait(self, status: int = 200, seconds: float = 60) -> requests.Response:
         """Wait until /readyz answers with a status."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def check() -> None:
             assert self.process.poll() is None, self.log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                response = requests.get(f"{self.url}/readyz", timeout=5)
-                if response.status_code == status:
-                    return response
-            time.sleep(0.1)
-        raise AssertionError(f"no {status} in {seconds} s: {self.log.read_text()}")
+
+        try:
+            return wait_for(self.url, status, seconds, check)
+        except TimeoutError:
+            raise AssertionError(f"no {status} in {seconds} s: {self.log.read_text()}") from None
 
     def predict(self, row: Any, **headers: str) -> requests.Response:
         return requests.post(f"{self.url}/predict", json=row, headers=headers, timeout=10)

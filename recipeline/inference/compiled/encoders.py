@@ -5,7 +5,9 @@ Functions of numpy are used unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -15,8 +17,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from recipeline.inference.columns import Columns
-from recipeline.inference.compiled.form import Predict, UnknownKindError
-from recipeline.inference.compiled.linear import linear_operations
+from recipeline.inference.compiled.form import Operations, Predict, UnknownKindError, operate
+from recipeline.inference.compiled.linear import fold_back, linear_operations
+from recipeline.inference.compiled.sums import Block, Encoding, Terms
 
 #: Each encodes a column by itself, so that its answers can be looked up.
 _ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
@@ -27,26 +30,66 @@ MOST_ANSWERS = 20_000_000
 _MICROSECONDS = 1e6
 
 
-def compile_columns(transformer: ColumnTransformer, columns: Columns) -> tuple[Predict, int]:
-    """Return a fitted ColumnTransformer as a function of codes, and its width.
+def compile_columns(transformer: ColumnTransformer, columns: Columns) -> Encoding:
+    """Return a fitted ColumnTransformer as an encoding of codes.
 
     Raises
     ------
     UnknownKindError : a part is of an unknown kind.
     """
-    blocks: list[Predict] = []
+    blocks: list[Block] = []
     for _, part, chosen in transformer.transformers_:
         names = [columns.names[it] if isinstance(it, int | np.integer) else str(it) for it in chosen]
         if names and not (isinstance(part, str) and part == "drop"):
             blocks.append(_compile_block(part, names, columns))
-
-    def encode(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([block(rows) for block in blocks], axis=1)
-
-    return encode, encode(np.zeros((1, len(columns.names)))).shape[1]
+    return Encoding.of(blocks, len(columns.names))
 
 
-def _compile_block(part: BaseEstimator, names: Sequence[str], columns: Columns) -> Predict:
+@dataclass(frozen=True)
+class _Computed:
+    """The columns at `places` after operations."""
+
+    places: Sequence[int]
+    operations: Operations
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        return operate(rows[:, self.places], self.operations)
+
+    def fold(self, slope: np.ndarray, terms: Terms) -> None:
+        """Add to the slope where all operations are linear; else compute what is before."""
+        linear = next((place for place, it in enumerate(reversed(self.operations)) if it[0] is _call), len(self.operations))
+        first, rest = self.operations[: len(self.operations) - linear], self.operations[len(self.operations) - linear :]
+        slope, terms.offset = fold_back(slope, terms.offset, rest)
+        if first:
+            terms.computed.append(lambda rows: operate(rows[:, self.places], first) @ slope)
+        else:
+            np.add.at(terms.slope, list(self.places), slope)
+
+
+@dataclass(frozen=True)
+class _LookedUp:
+    """Encoded categories: `base` for the first code of each column.
+
+    In `columns` are the places of a column before and after encoding, and what the latter are for each code, (codes, places).
+    """
+
+    base: np.ndarray
+    columns: Sequence[tuple[int, np.ndarray, np.ndarray]]
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        encoded = np.tile(self.base, (len(rows), 1))
+        for place, own, answers in self.columns:
+            encoded[:, own] = answers[rows[:, place].astype(np.intp)]
+        return encoded
+
+    def fold(self, slope: np.ndarray, terms: Terms) -> None:
+        """Add the base to the offset, and a look-up for each column."""
+        terms.offset = terms.offset + self.base @ slope
+        for place, own, answers in self.columns:
+            terms.look_up(place, (answers - self.base[own]) @ slope[own])
+
+
+def _compile_block(part: BaseEstimator, names: Sequence[str], columns: Columns) -> Block:
     """Return what a transformer does to the columns `names`."""
     places = [columns.names.index(name) for name in names]
     features = [columns.features[place] for place in places]
@@ -54,39 +97,31 @@ def _compile_block(part: BaseEstimator, names: Sequence[str], columns: Columns) 
     if type(steps[-1]) in _ENCODERS:
         return _look_up(part, names, columns)
     if all(it.is_numeric for it in features):
-        calls = _number_calls(steps)
-    elif all(it.kind.frame_type for it in features):
-        calls = _date_calls(steps)
-    else:
-        raise UnknownKindError
-
-    def block(rows: np.ndarray) -> np.ndarray:
-        values = rows[:, places]
-        for call in calls:
-            values = call(values)
-        return values
-
-    return block
+        return _Computed(places, _number_operations(steps))
+    if all(it.kind.frame_type for it in features):
+        return _Computed(places, _date_operations(steps))
+    raise UnknownKindError
 
 
-def _number_calls(steps: Sequence[BaseEstimator]) -> list[Predict]:
-    calls: list[Predict] = []
+def _call(values: np.ndarray, function: Predict) -> np.ndarray:
+    """Return a function of values; an operation."""
+    return function(values)
+
+
+def _number_operations(steps: Sequence[BaseEstimator]) -> Operations:
+    found: Operations = ()
     for step in steps:
         if type(step) is FunctionTransformer:
-            calls += _function(step)
+            found += _function(step)
         elif type(step) is SimpleImputer and not step.add_indicator and not np.isnan(step.statistics_.astype(float)).any():
             continue  # it replaces what compiled forms are not given
         else:
-            calls += [_operation(ufunc, operand) for ufunc, operand in linear_operations(step)]
-    return calls
+            found += linear_operations(step)
+    return found
 
 
-def _operation(ufunc: np.ufunc, operand: np.ndarray) -> Predict:
-    return lambda values: ufunc(values, operand)
-
-
-def _date_calls(steps: Sequence[BaseEstimator]) -> list[Predict]:
-    """Return functions of seconds for transformers of dates.
+def _date_operations(steps: Sequence[BaseEstimator]) -> Operations:
+    """Return operations on seconds for transformers of dates.
 
     Their first steps make microseconds of dates; codes are seconds.
     """
@@ -103,22 +138,22 @@ def _date_calls(steps: Sequence[BaseEstimator]) -> list[Predict]:
         micros = np.rint(seconds * _MICROSECONDS).astype("int64").astype("datetime64[us]")
         return micros.astype(unit).astype("float64")
 
-    return [to_units, *(call for step in rest for call in _function(step))]
+    return ((_call, to_units), *(it for step in rest for it in _function(step)))
 
 
-def _function(step: FunctionTransformer) -> list[Predict]:
+def _function(step: FunctionTransformer) -> Operations:
     if step.validate or (step.check_inverse and step.inverse_func is not None):
         raise UnknownKindError
     if step.func is None:
-        return []
+        return ()
     if getattr(step.func, "__module__", "numpy") != "numpy" and not isinstance(step.func, np.ufunc):
         raise UnknownKindError
-    call: Callable[..., np.ndarray] = step.func
+    function: Any = step.func
     options = dict(step.kw_args or {})
-    return [lambda values: call(values, **options)]
+    return ((_call, lambda values: function(values, **options)),)
 
 
-def _look_up(encoder: BaseEstimator, names: Sequence[str], columns: Columns) -> Predict:
+def _look_up(encoder: BaseEstimator, names: Sequence[str], columns: Columns) -> Block:
     """Return an encoder as look-ups, made by encoding every category once.
 
     One column changes at a time.
@@ -142,11 +177,4 @@ def _look_up(encoder: BaseEstimator, names: Sequence[str], columns: Columns) -> 
         answers = ask(codes)
         own = np.flatnonzero((answers != base).any(axis=0))
         looked_up.append((place, own, np.ascontiguousarray(answers[:, own])))
-
-    def block(rows: np.ndarray) -> np.ndarray:
-        encoded = np.tile(base, (len(rows), 1))
-        for place, own, answers in looked_up:
-            encoded[:, own] = answers[rows[:, place].astype(np.intp)]
-        return encoded
-
-    return block
+    return _LookedUp(base, looked_up)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,8 +15,8 @@ from recipeline.inference.columns import Columns
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-#: The operations of a transformer on an array: `array = ufunc(array, operand)`, one after the other.
-Operations = tuple[tuple[np.ufunc, np.ndarray], ...]
+#: The operations of a transformer on an array: `array = operation(array, operand)`, one after the other.
+Operations = tuple[tuple[Callable[[np.ndarray, Any], np.ndarray], Any], ...]
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,15 @@ class UnknownKindError(Exception):
     """The model, or a part of it, is of no known kind."""
 
 
+def operate(rows: np.ndarray, operations: Operations) -> np.ndarray:
+    """Return what operations make of an array."""
+    for operation, operand in operations:
+        rows = operation(rows, operand)
+    return rows
+
+
 def after(operations: Operations, compiled: Compiled) -> Compiled:
     if not operations:
         return compiled
-
-    def predict(rows: np.ndarray) -> np.ndarray:
-        for operation, operand in operations:
-            rows = operation(rows, operand)
-        return compiled.predict(rows)
-
-    return replace(compiled, predict=predict)
+    is_light = compiled.is_light and all(isinstance(operation, np.ufunc) for operation, _ in operations)
+    return replace(compiled, predict=lambda rows: compiled.predict(operate(rows, operations)), is_light=is_light)

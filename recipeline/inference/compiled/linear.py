@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from recipeline.inference.compiled.form import Compiled, Operations, UnknownKindError
+from recipeline.inference.compiled.sums import Encoding, Terms, encode
 
 
 def linear_operations(transformer: BaseEstimator) -> Operations:
@@ -47,16 +48,8 @@ def _projection(transformer: PCA) -> list[tuple[np.ufunc, Any]]:
     return found
 
 
-def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Compiled:
-    """Return coefficients and intercept after `operations` as one product.
-
-    The operations are applied backwards. Coefficients of shape (outputs, features) have several answers, (rows, outputs).
-    """
-    slope = np.array(coefficients, dtype=np.float64).T
-    offset = np.array(intercept, dtype=np.float64)
-    if offset.size != math.prod(slope.shape[1:]):
-        raise UnknownKindError
-    offset = offset.reshape(slope.shape[1:])
+def fold_back(slope: np.ndarray, offset: np.ndarray, operations: Operations) -> tuple[np.ndarray, np.ndarray]:
+    """Return slope and offset before linear `operations`, from those behind."""
     for operation, operand in reversed(operations):
         if operation is np.matmul:
             slope = operand @ slope
@@ -66,6 +59,25 @@ def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Co
             offset = offset - operand @ slope
         else:
             slope = operation(slope.T, operand).T
+    return slope, offset
+
+
+def linear_form(coefficients: Any, intercept: Any, operations: Operations) -> Compiled:
+    """Return coefficients and intercept after `operations` as one product.
+
+    The operations are applied backwards; of encoded columns it is a sum of a product and of look-ups. Coefficients of shape
+    (outputs, features) have several answers, (rows, outputs).
+    """
+    slope = np.array(coefficients, dtype=np.float64).T
+    offset = np.array(intercept, dtype=np.float64)
+    if offset.size != math.prod(slope.shape[1:]):
+        raise UnknownKindError
+    offset = offset.reshape(slope.shape[1:])
+    if operations and operations[0][0] is encode:
+        encoding: Encoding = operations[0][1]
+        terms = Terms.of(encoding, *fold_back(slope, offset, operations[1:]))
+        return Compiled("linear", False, terms.add_up(), is_light=not terms.computed)
+    slope, offset = fold_back(slope, offset, operations)
 
     def predict(rows: np.ndarray) -> np.ndarray:
         answer: np.ndarray = rows @ slope + offset

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.model_selection import FixedThresholdClassifier
@@ -15,8 +15,12 @@ from sklearn.pipeline import Pipeline
 
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.encoders import compile_columns
-from recipeline.inference.compiled.form import Compiled, Operations, Predict, UnknownKindError
+from recipeline.inference.compiled.form import Compiled, Operations, UnknownKindError, after
 from recipeline.inference.compiled.linear import linear_operations
+from recipeline.inference.compiled.sums import encode
+
+#: Models of several, each of which would encode the rows again.
+_SEVERAL = (VotingRegressor, VotingClassifier, CalibratedClassifierCV)
 
 #: Returns a model as a function of so many columns, of which codes are known or not, before operations.
 Finish = Callable[[Any, Columns | None, int, Operations], Compiled]
@@ -33,9 +37,13 @@ def compile_parts(model: Pipeline, columns: Columns | None, width: int, operatio
     """
     *transformers, final = parts_of(model)
     if columns and transformers and type(transformers[0]) is ColumnTransformer:
-        encode, inside = compile_columns(transformers[0], columns)
+        encoding = compile_columns(transformers[0], columns)
+        first: Operations = ((encode, encoding),)
         rest = model[model.steps.index(next(step for step in model.steps if step[1] is transformers[0])) + 1 :]
-        return _after_encoding(encode, finish(rest, None, inside, ()))
+        inside = sum(encoding.widths)
+        if type(final) in _SEVERAL:
+            return after(first, finish(rest, None, inside, ()))
+        return finish(rest, None, inside, first)
     for transformer in transformers:
         check_width(transformer, width, operations)
         operations += linear_operations(transformer)
@@ -80,7 +88,3 @@ def check_width(part: BaseEstimator, width: int, operations: Operations) -> int:
 def is_projected(operations: Operations) -> bool:
     """Whether columns are mixed, so that their last bits depend on the number of rows."""
     return any(operation is np.matmul for operation, _ in operations)
-
-
-def _after_encoding(encode: Predict, inside: Compiled) -> Compiled:
-    return replace(inside, predict=lambda rows: inside.predict(encode(rows)), is_light=False)

@@ -39,7 +39,7 @@ class Binary(Multiclass):
         chosen = decisions.threshold
         rows = [list(row) for row in zip(curve.thresholds, curve.out_of_fold, curve.test, strict=True)]
         marked = curve.thresholds.index(chosen) if chosen in curve.thresholds else None
-        own = f", {curve.out_of_fold[marked]:.4g} out of fold" if marked is not None else ""
+        own = f", {curve.measure} {curve.out_of_fold[marked]:.4g} out of fold" if marked is not None else ""
         title = f"From which probability on is {word_of(decisions.labels[-1].label)} decided? From {chosen:.3g}{own}"
         what = curve.measure[:1].upper() + curve.measure[1:]
         return [

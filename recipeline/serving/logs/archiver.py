@@ -88,6 +88,11 @@ class Archiver:
         if left := len(self._names()):
             _LOG.warning("%d files of the prediction log wait in %s for the next start", left, self._files.folder)
 
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next round: longer after each failed one, a minute at most."""
+        return min(self._pause * 2.0 ** min(self._rounds, 20), _LONGEST_PAUSE)
+
     def move(self) -> None:
         """Move all finished files that nobody else moves, the oldest first.
 
@@ -114,7 +119,7 @@ class Archiver:
             _LOG.warning("%d files of the prediction log wait for the archive %s: %s", waiting, redact(self._place), reason)
 
     def _run(self) -> None:
-        while not self._closing.wait(min(self._pause * 2**self._rounds, _LONGEST_PAUSE)):
+        while not self._closing.wait(self.pause_seconds):
             self._files.finish(only_old=True)
             self._move_all()
         self._files.finish()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from recipeline.cli.live.log import require_logged, rule_of_target, take_labelled
-from recipeline.errors import DataError, UsageError
+from recipeline.cli.live.log import find_own_log, require_logged, rule_of_target, take_labelled
+from recipeline.config.profile import PredictionLog
+from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.inference.model_info import ModelInfo, Target
+from recipeline.monitoring.live.log_files import Writer, archived_name
 from tests.conftest import as_recipe, small_recipe
 from tests.sessions import Heard
 
@@ -57,3 +60,44 @@ def test_labels_follow_the_rule_of_the_target() -> None:
     assert (rule.name, rule.type, rule.min, rule.max) == ("quality", "integer", 0, 10)
     classes = Target("quality", "category", task="binary", labels=("bad", "good"))
     assert rule_of_target(recipe, ModelInfo(classes, ())).type == "category"
+
+
+def own_log(tmp_path: Path, now: float, since: float = 0.0, **wanted: Any) -> list[str]:
+    """Return the names of the files that a command reads of the service's own log."""
+    log = PredictionLog(folder="log", **wanted)
+    session = SimpleNamespace(root=tmp_path, profile=SimpleNamespace(service=SimpleNamespace(prediction_log=log)))
+    found = find_own_log(session, now, since)
+    assert found.since == (max(since, now - log.keep_days * 86_400) if log.archive else 0)
+    return sorted(file.name for file in found.files)
+
+
+NOON = 1_796_040_000.0
+
+
+def archived(store: Path, *days_ago: int) -> list[str]:
+    """Put an empty file of a second of each day into an archive in a folder; return their names."""
+    writer, names = Writer("host", 1), []
+    for days in days_ago:
+        name = archived_name(writer.next_name(), (NOON - days * 86_400, NOON - days * 86_400))
+        (store / name).parent.mkdir(parents=True)
+        (store / name).touch()
+        names.append(Path(name).name)
+    return names
+
+
+def test_the_archive_is_read_as_far_back_as_keep_days_or_the_window_says(tmp_path: Path) -> None:
+    new, old, _ = archived(tmp_path / "store", 0, 3, 40)
+    assert own_log(tmp_path, NOON + 60, archive="store") == sorted([new, old])
+    assert own_log(tmp_path, NOON + 60, archive="store", keep_days=1) == [new]
+    assert own_log(tmp_path, NOON + 60, NOON - 3600, archive="store") == [new]
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log/predictions-20200101T000000Z-1-0000.jsonl").touch()
+    assert own_log(tmp_path, NOON + 60, NOON - 3600) == ["predictions-20200101T000000Z-1-0000.jsonl"]
+
+
+def test_a_log_without_files_and_an_archive_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=f"No rows in the service's log {tmp_path}/log and store: "):
+        own_log(tmp_path, NOON, archive="store")
+    (tmp_path / "store").touch()
+    with pytest.raises(UnavailableError, match=r"The archive of the service's log cannot be read: store .*credentials"):
+        own_log(tmp_path, NOON, archive="store")

@@ -23,7 +23,7 @@ from recipeline.cli.main import COMMANDS
 from recipeline.cli.output.values import VALUES, type_of_values
 from tests.conftest import ROOT, Project, find_command, forget_mlflow, undrawn
 from tests.schemas import RESULT, schema_of_results
-from tests.serving.helpers import Server
+from tests.serving.helpers import free_port, wait_for
 
 NAMES = (*ORDER, "main", *COMMANDS)
 SCHEMA = jsonschema_rs.validator_for(json.loads(RESULT.read_text(encoding="utf-8")))
@@ -185,15 +185,25 @@ def test_commands_about_rows_and_the_store_tell_counts_and_paths(
     assert with_json(trained, "prune")["values"] == {"deleted": False, "older_than_days": 90, "items": [], "left": ""}
 
 
-def test_a_service_prints_its_object_when_it_listens_and_nothing_later(trained: Project) -> None:
-    server = Server(trained, "--json", PYTHONUNBUFFERED="")
-    assert server.process.stdout
-    line = server.process.stdout.readline().decode()
-    found = object_of(line, "serve", None)
-    assert (found["outcome"], found["values"]["url"], found["values"]["needs_token"]) == ("listening", server.url, False)
-    server.wait()
-    assert server.end() == 143
-    assert server.process.stdout.read() == b""
+def test_a_service_prints_its_object_when_it_listens_and_nothing_later(trained: Project, tmp_path: Path) -> None:
+    """In a process of its own from its start on."""
+    port = free_port()
+    words = ["--recipe", str(trained.recipe_path), "--profile", str(trained.profile_path), "--port", str(port), "--json"]
+    command, environment = [sys.executable, "-m", "recipeline", "serve", *words], {**os.environ, "PYTHONUNBUFFERED": ""}
+    with (
+        (tmp_path / "serve.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        try:
+            assert process.stdout
+            found = object_of(process.stdout.readline(), "serve", None)
+            url = f"http://127.0.0.1:{port}"
+            assert (found["outcome"], found["values"]["url"], found["values"]["needs_token"]) == ("listening", url, False)
+            wait_for(url)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == ""
+    assert process.returncode == 143
 
 
 def test_a_chain_that_is_interrupted_names_its_run_not_that_of_the_step(

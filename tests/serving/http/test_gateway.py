@@ -23,6 +23,8 @@ from tests.serving.helpers import Server
 
 SECONDS, MAX_MB = 1.5, 1
 
+pytestmark = pytest.mark.xdist_group("gateway")  # whose tests share a service
+
 
 @pytest.fixture(scope="module")
 def server(_trained: Path, wines: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -59,8 +61,15 @@ def ask(server: Server, path: str, body: bytes | None = None, **headers: str) ->
 BEARER = {"Authorization": "Bearer secret"}
 
 
-@pytest.mark.parametrize("more", [[], [b" ", b" "]], ids=["that stop", "that go on by a byte"])
-@pytest.mark.parametrize("length", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(
+    ("length", "more"),
+    [
+        pytest.param("Content-Length: 1000", [], id="that stop", marks=pytest.mark.full),
+        pytest.param("Content-Length: 1000", [b" ", b" "], id="that go on by a byte"),
+        pytest.param("Transfer-Encoding: chunked", [], id="in chunks, that stop"),
+        pytest.param("Transfer-Encoding: chunked", [b" ", b" "], id="in chunks, that go on by a byte", marks=pytest.mark.full),
+    ],
+)
 def test_slow_bodies_keep_nobody_waiting_and_are_cut_off_in_time(server: Server, length: str, more: list[bytes]) -> None:
     is_chunked = "chunked" in length
     with contextlib.ExitStack() as stack:

@@ -114,12 +114,8 @@ operations = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(operations, max_size=12))
-@example([("finish", 0, 1), ("move", 1, 1)])
-@example([("kill", 0, 1), ("away", 1, 1), ("truncated", 1, 1), ("killed before", 1, 1), ("killed after", 1, 1), ("move", 0, 1)])
-@example([("write", 0, 5), ("truncated", 1, 0), ("write", 0, 5), ("killed after", 0, 1)])
-def test_each_line_is_read_once_whatever_the_moment_of_a_rotation_a_failure_or_a_kill(done: list[tuple[str, int, int]]) -> None:
+def check(done: list[tuple[str, int, int]]) -> None:
+    """Do it, and read folder and archive after each part of it."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         place = Place(Path(name))
         place.write(0, 1)
@@ -146,6 +142,22 @@ def test_each_line_is_read_once_whatever_the_moment_of_a_rotation_a_failure_or_a
             place.archiver(worker).move()
         assert not [path for path in place.log.iterdir() if path.name.startswith("predictions-")]
         assert place.read() == ([float(number) for number in range(place.written)], 0)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(operations, max_size=12))
+@example([("finish", 0, 1), ("move", 1, 1)])
+@example([("kill", 0, 1), ("away", 1, 1), ("truncated", 1, 1), ("killed before", 1, 1), ("killed after", 1, 1), ("move", 0, 1)])
+@example([("write", 0, 5), ("truncated", 1, 0), ("write", 0, 5), ("killed after", 0, 1)])
+def test_each_line_is_read_once_whatever_the_moment_of_a_rotation_a_failure_or_a_kill(done: list[tuple[str, int, int]]) -> None:
+    check(done)
+
+
+@pytest.mark.full
+@settings(max_examples=500, deadline=None)
+@given(st.lists(operations, max_size=20))
+def test_each_line_is_read_once_in_many_orders(done: list[tuple[str, int, int]]) -> None:
+    check(done)
 
 
 def test_names_in_the_archive_tell_hour_first_and_last_line_and_its_bytes_are_reproducible(place: Place) -> None:
@@ -250,6 +262,20 @@ def test_one_file_that_fails_does_not_keep_the_others(place: Place, monkeypatch:
     monkeypatch.setattr(module, "put", put_most)
     place.archiver().move()
     assert [path.name.rpartition("-")[0] for path in place.log.iterdir()] == [bad]
+
+
+def test_an_archive_that_is_away_for_days_is_asked_once_a_minute_and_at_once_again_when_it_is_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(0, 3)
+    monkeypatch.setattr(module, "put", breaking("away"))
+    archiver = place.archiver()
+    pauses = [(archiver.move(), archiver.pause_seconds)[1] for _ in range(1100)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (2, 60)
+    monkeypatch.setattr(module, "put", put)
+    archiver.move()
+    assert archiver.pause_seconds == 1
 
 
 HOSTILE = [

@@ -49,6 +49,15 @@ def later(rows: int = 400, **changes: float) -> list[dict[str, float]]:
     return [{str(name): value for name, value in row.items()} for row in moved.to_dict("records")]
 
 
+def wait_for_rows(server: Server, expected: int, seconds: float = 20) -> dict[str, float]:
+    """Return what Prometheus is told when so many rows are counted, which must be soon."""
+    end = time.monotonic() + seconds
+    while (found := metrics(requests.get(f"{server.url}/metrics", timeout=10).text)).get("self_watch_rows") != expected:
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    return found
+
+
 def ask(make_client: Make, watch: SelfWatch, rows: list[dict[str, float]], **served: Any) -> dict[str, float]:
     client = make_client(**served)
     client.service.self_watch = watch
@@ -210,16 +219,14 @@ def test_workers_add_up_also_one_that_was_killed_and_a_restart_goes_on(copied: P
             server.wait()
             for row in rows[:75]:
                 assert server.predict(row).status_code == 200
-            time.sleep(1.5)  # rows wait for a second until they are counted
+            wait_for_rows(server, expected - 75)  # they wait for a second until they are counted
             worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
             os.kill(int(worker), signal.SIGKILL)
-            time.sleep(1)
+            time.sleep(0.5)
             server.wait()  # for the worker in its place, on a busy machine
             for row in rows[75:]:
                 assert server.predict(row).status_code == 200
-            time.sleep(1.5)
-            found = metrics(requests.get(f"{server.url}/metrics", timeout=10).text)
-            assert found["self_watch_rows"] == expected
+            found = wait_for_rows(server, expected)
             assert found.keys() > {"alcohol", "prediction_psi"}
         finally:
             server.end()

@@ -1,0 +1,14 @@
+"""Import what commands need; for the process that `tests/processes.py` forks others from."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from tests.conftest import ROOT
+from tests.warm import import_all
+
+import_all(ROOT)
+for name in ("flask", "granian.server.mp", "orjson"):  # what the service is made of
+    importlib.import_module(name)
+assert "prometheus_client" not in sys.modules
