@@ -152,6 +152,9 @@ TEST = _parquet("split", "test.parquet")
 
 LEAK_AUDIT: Artifact[LeakAudit] = _record("split", "leak_audit.json", "recipeline.data.results.LeakAudit")
 
+#: The training rows that candidates were fitted to, where the profile limits them; without it these are all.
+FITTED = _parquet("train", "fitted_rows.parquet")
+
 #: The candidates, the best one first, with their scores over the folds, and their runs.
 LEADERBOARD = _csv("train", "leaderboard.csv")
 

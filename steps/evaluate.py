@@ -22,17 +22,18 @@ def inputs(session: Session) -> dict[str, Any]:
 
 
 def work(session: Session, run: StepRun) -> str:
-    """Score the candidates on the test rows; judge and diagnose the best one.
-
-    Golden rows are stored, whose answers every loaded copy of the model must reproduce.
-    """
+    """Score the candidates on the test rows; judge and diagnose the best one."""
+    from recipeline.data.relating.held_out import HeldOut
     from recipeline.evaluation.assessment import Trained, evaluate_candidates
     from recipeline.evaluation.gates import REJECTED, failures
     from recipeline.reports.summary import describe_evaluation
     from recipeline.tracking.datasets import EVALUATION, log_rows
+    from recipeline.tracking.lineage import find_fitted, load_fitted
 
     board, audit = run.load(kept.LEADERBOARD), run.load(kept.LEAK_AUDIT)
-    trained = Trained(board, run.load(kept.TRAIN), run.load(kept.TEST), run.load(kept.OUT_OF_FOLD), audit)
+    out_of_fold, (_, fitted) = run.load(kept.OUT_OF_FOLD), find_fitted(run)
+    test = HeldOut.open(run.open(kept.TEST), session.recipe)
+    trained = Trained(board, load_fitted(run), test, out_of_fold, audit, fitted)
 
     def load_models() -> dict[str, BaseEstimator]:
         return {str(row.candidate): run.load_model("train", str(row.model_id)) for row in board.itertuples()}
@@ -43,11 +44,12 @@ def work(session: Session, run: StepRun) -> str:
     log_rows(run, kept.TEST, session.recipe, EVALUATION, board["run_id"])
     for artifact, value in found.artifacts():
         run.save(artifact, value)
+    run.save_batches(kept.TEST_PREDICTIONS, found.predictions.frames())
     verdict, best = found.verdict.verdict, found.verdict.candidate
     run.tag(verdict=verdict)
     run.show(
         params={"best_candidate": best, "verdict": verdict},
-        metrics={"test_rows": len(trained.test), **{f"best.{name}": value for name, value in found.scores[best].items()}},
+        metrics={"test_rows": len(test), **{f"best.{name}": value for name, value in found.scores[best].items()}},
         note="\n".join([f"{best} is {verdict}.", *failures(found.verdict)]),
     )
     if verdict == REJECTED:
@@ -55,16 +57,14 @@ def work(session: Session, run: StepRun) -> str:
     return describe_evaluation(found.verdict, found.metrics, audit)
 
 
+WRITES = (kept.BASELINE, kept.BASELINE_ROWS, kept.DIAGNOSIS, kept.GOLDEN, kept.INTERVAL, kept.METRICS, kept.MODEL_INFO)
 STEP = Step(
     "evaluate",
     work,
     inputs,
     uses_workers=True,
-    reads=(kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
-    writes=(
-        *(kept.BASELINE, kept.BASELINE_ROWS, kept.DIAGNOSIS, kept.GOLDEN, kept.INTERVAL),
-        *(kept.METRICS, kept.MODEL_INFO, kept.TEST_PREDICTIONS, kept.VERDICT),
-    ),
+    reads=(kept.FITTED, kept.LEADERBOARD, kept.LEAK_AUDIT, kept.OUT_OF_FOLD, kept.TEST, kept.TRAIN),
+    writes=(*WRITES, kept.TEST_PREDICTIONS, kept.VERDICT),
 )
 
 
@@ -74,9 +74,8 @@ def evaluate() -> None:
 
     \b
     Reads:  the candidates, out_of_fold.parquet, test.parquet
-    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet,
-            test_predictions.parquet, diagnosis.json, baseline.json, baseline_rows.parquet;
-            scores on each candidate's run
+    Writes: verdict.json, metrics.json, model_info.json, interval.skops, golden.parquet, test_predictions.parquet,
+            diagnosis.json, baseline.json, baseline_rows.parquet; scores on each candidate's run
     Example: python -m steps.evaluate
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from recipeline.artifacts import DATASET, DECISION, OUT_OF_FOLD, TRAIN, VERSION
+from recipeline.artifacts import DATASET, DECISION, FITTED, OUT_OF_FOLD, TRAIN, VERSION
 from recipeline.cli.command import step_command
 from recipeline.cli.options import check_target, choose_word, promote_option, to_option
 from recipeline.config.profile import Policy
@@ -54,16 +54,14 @@ def work(session: Session, run: StepRun, promote: str, to: str) -> str:
     )
     run.outcome = decision.outcome
     run.tag(model_version=version.version, decision_rule=decision.rule, decision_reason=decision.reason)
-    run.show(
-        params={"model_version": version.version, "decision_rule": decision.rule},
-        metrics=gains_of(decision.evidence),
-        title=f"promote · v{version.version} {decision.outcome}",
-        note=decision.reason,
-    )
+    shown, title = {"model_version": version.version, "decision_rule": decision.rule}, f"promote · v{version.version}"
+    gains = gains_of(decision.evidence)
+    run.show(params=shown, metrics=gains, title=f"{title} {decision.outcome}", note=decision.reason)
     return f"version {version.version} {decision.outcome} (now in {version.current_stage}): {decision.reason} [{decision.rule}]"
 
 
-STEP = Step("promote", work, inputs, params=("promote", "to"), reads=(DATASET, OUT_OF_FOLD, TRAIN, VERSION), writes=(DECISION,))
+READS = (DATASET, FITTED, OUT_OF_FOLD, TRAIN, VERSION)
+STEP = Step("promote", work, inputs, params=("promote", "to"), reads=READS, writes=(DECISION,))
 
 
 @step_command(STEP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recipeline.artifacts import DIAGNOSIS, LEADERBOARD, METRICS, MODEL_CARD, MODEL_INFO, TRAIN, TRAINING_ROWS, VERDICT, VERSION
+from recipeline import artifacts as kept
 from recipeline.cli.command import step_command
 from recipeline.errors import EXIT_REJECTED
 from recipeline.orchestration.step import Step
@@ -28,20 +28,20 @@ def work(session: Session, run: StepRun) -> str:
     from recipeline.evaluation.results import RegisteredVersion
     from recipeline.orchestration.registration import gather_facts
     from recipeline.registry.facts import choose_tags, identify
+    from recipeline.tracking.lineage import load_fitted
 
-    verdict, registry = run.load(VERDICT), session.registry
+    verdict, registry = run.load(kept.VERDICT), session.registry
     if verdict.verdict != VALIDATED:
         run.outcome, run.exit_code = "rejected", EXIT_REJECTED
-        failed = "\n".join(f"  {line}" for line in failures(verdict))
-        advice = "  Improve the candidates or the data, or change the gates in the recipe."
-        return f"{verdict.candidate} is {verdict.verdict}; nothing is registered:\n{failed}\n{advice}"
+        told = [*failures(verdict), "Improve the candidates or the data, or change the gates in the recipe."]
+        return "\n  ".join([f"{verdict.candidate} is {verdict.verdict}; nothing is registered:", *told])
     run.require_model("train", verdict.model_id)
     # Before there is a version: whoever finds one, finds the rows that it learned from.
-    run.save(TRAINING_ROWS, list_seen(run.load(TRAIN), session.recipe))
+    run.save(kept.TRAINING_ROWS, list_seen(load_fitted(run), session.recipe))
     facts = gather_facts(session, run)
-    diagnosis = run.load(DIAGNOSIS) if run.has(DIAGNOSIS) else None
-    card = write_model_card(session.recipe, run.load(METRICS), diagnosis, run.load(MODEL_INFO), facts)
-    run.save(MODEL_CARD, card.as_markdown())
+    diagnosis = run.load(kept.DIAGNOSIS) if run.has(kept.DIAGNOSIS) else None
+    card = write_model_card(session.recipe, run.load(kept.METRICS), diagnosis, run.load(kept.MODEL_INFO), facts)
+    run.save(kept.MODEL_CARD, card.as_markdown())
     version, is_new = registry.register(
         source=f"models:/{verdict.model_id}",
         run_id=verdict.run_id,
@@ -50,21 +50,21 @@ def work(session: Session, run: StepRun) -> str:
         tags=choose_tags(facts),
         description=card.as_description(),
     )
-    number, stage = str(version.version), version.current_stage
-    if version.description != card.as_description():
-        registry.describe(number, card.as_description())
+    number, text = str(version.version), card.as_description()
+    if version.description != text:
+        registry.describe(number, text)
     if not is_new and session.reader.faults(str(version.tags.get(VersionTags.REGISTER_RUN_ID))):
         # The command that made the version was stopped before its run was complete: the rows are in this one.
         registry.note(number, {VersionTags.REGISTER_RUN_ID: run.id})
-    run.save(VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))
+    run.save(kept.VERSION, RegisteredVersion(**vars(verdict), name=registry.name, version=number, new=is_new, tags=facts))
     run.tag(model_version=number)
     run.show(params={"best_candidate": verdict.candidate, "model_version": number}, title=f"register · v{number}")
-    became = "registered in stage" if is_new else "the same model is registered already, in stage"
-    return f"{registry.name} version {number}: {verdict.candidate}, {became} {stage}"
+    became = "registered" if is_new else "the same model is registered already,"
+    return f"{registry.name} version {number}: {verdict.candidate}, {became} in stage {version.current_stage}"
 
 
-READS = (DIAGNOSIS, LEADERBOARD, METRICS, MODEL_INFO, TRAIN, VERDICT)
-STEP = Step("register", work, inputs, reads=READS, writes=(MODEL_CARD, TRAINING_ROWS, VERSION))
+READS = (kept.DIAGNOSIS, kept.FITTED, kept.LEADERBOARD, kept.METRICS, kept.MODEL_INFO, kept.TRAIN, kept.VERDICT)
+STEP = Step("register", work, inputs, reads=READS, writes=(kept.MODEL_CARD, kept.TRAINING_ROWS, kept.VERSION))
 
 
 @step_command(STEP)

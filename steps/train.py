@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recipeline.artifacts import LEADERBOARD, OUT_OF_FOLD, TRAIN
+from recipeline.artifacts import FITTED, LEADERBOARD, OUT_OF_FOLD, TRAIN
 from recipeline.cli.command import step_command
 from recipeline.cli.options import model_option
 from recipeline.orchestration.step import Step
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def inputs(session: Session, model: str) -> dict[str, Any]:
-    """Return the settings of the fits and of the selected candidates."""
-    recipe, names = session.recipe, session.recipe.select(model)
-    return recipe.part(["task", "target", "random_state", "cv", *recipe.decided], candidates=names) | recipe.ranking()
+    """Return the settings of the fits, of their rows and of the selected candidates."""
+    recipe, names, limited = session.recipe, session.recipe.select(model), session.profile.engine.changes_results()
+    return recipe.part(["task", "target", "random_state", "cv", *recipe.decided], candidates=names) | recipe.ranking() | limited
 
 
 def check(session: Session, model: str) -> None:
@@ -32,17 +32,16 @@ def work(session: Session, run: StepRun, model: str) -> str:
     """Compare the candidates; log each one in its own run as soon as it is complete."""
     from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
     from recipeline.registry.tries import look_of, record_looks
-    from recipeline.tracking.candidate_runs import log_candidate
-    from recipeline.tracking.datasets import TRAINING, log_rows
+    from recipeline.tracking.candidate_runs import choose_fitted, log_candidate, log_fitted
     from recipeline.training.cross_validation import compare_candidates, count_fits, rank
 
-    recipe, train = session.recipe, run.load(TRAIN)
-    names = recipe.select(model)
+    recipe, names, method = session.recipe, session.recipe.select(model), run.parent_tag("split_method")
+    train, saved = choose_fitted(run, recipe, names, session.profile.engine.max_train_rows, session.reporter.say)
     results: list[Result] = []
     runs: dict[str, dict[str, str]] = {}
-    fits = compare_candidates(recipe, names, train, run.parent_tag("split_method"), session.workers)
-    for done, (fitted, complete) in enumerate(fits, start=1):
-        session.reporter.advance(fitted, done, count_fits(recipe, names, train))
+    fits = compare_candidates(recipe, names, train, method, session.workers)
+    for done, (name, complete) in enumerate(fits, start=1):
+        session.reporter.advance(name, done, count_fits(recipe, names, train))
         for result in complete:
             runs[result.name] = log_candidate(run, result, recipe, train, root=session.root)
             results.append(result)
@@ -55,7 +54,7 @@ def work(session: Session, run: StepRun, model: str) -> str:
     record_looks(session.registry, looks, session.changed_by(run))
     run.client.set_tag(runs[best.name]["run_id"], "best_model", "true")
     board = make_leaderboard(recipe, train, ranked, runs)
-    log_rows(run, TRAIN, recipe, TRAINING, board["run_id"])
+    log_fitted(run, recipe, board["run_id"], saved)
     run.save(LEADERBOARD, board)
     run.save(OUT_OF_FOLD, join_out_of_fold(train, recipe.target, ranked))
     run.tag(best_model=best.name)
@@ -64,9 +63,8 @@ def work(session: Session, run: StepRun, model: str) -> str:
     return board[["candidate", "cv_mean_score", "cv_std", "fit_seconds"]].to_string(index=False, float_format="{:.4f}".format)
 
 
-STEP = Step(
-    "train", work, inputs, params=("model",), check=check, uses_workers=True, reads=(TRAIN,), writes=(LEADERBOARD, OUT_OF_FOLD)
-)
+WRITES = (FITTED, LEADERBOARD, OUT_OF_FOLD)
+STEP = Step("train", work, inputs, params=("model",), check=check, uses_workers=True, reads=(TRAIN,), writes=WRITES)
 
 
 @step_command(STEP)
@@ -76,7 +74,8 @@ def train() -> None:
 
     \b
     Reads:  train.parquet
-    Writes: leaderboard.csv, out_of_fold.parquet, and per candidate a nested run with its logged model
+    Writes: leaderboard.csv, out_of_fold.parquet, fitted_rows.parquet (with engine.max_train_rows), and per candidate a
+            nested run with its logged model
     Example: python -m steps.train --model rf,lr
     """
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
 from recipeline.cli.options import session_options
 from recipeline.cli.output.results import CheckValues
 from recipeline.errors import RecipelineError, UsageError
+
+if TYPE_CHECKING:
+    from recipeline.cli.environment import CommandSettings
+
+#: The share of the expected training rows that there will be at least.
+_CERTAIN = 0.8
 
 
 @entry_point("check", FilesEntryPoint)
@@ -17,7 +24,8 @@ from recipeline.errors import RecipelineError, UsageError
 def check(recipe: str, profile: str) -> Result:
     """Check recipe, profile and candidates; list all faults at once.
 
-    Each candidate is built and fitted to made-up rows of the recipe's columns. No store is opened, and no data is read.
+    Each candidate is built and fitted to made-up rows of the recipe's columns. No store is opened, and no row is read: of a
+    Parquet file on this machine only the number of rows, which some estimators cannot be fitted to.
 
     \b
     Reads:  the recipe, the profile
@@ -53,6 +61,7 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     from recipeline.config.profile import find_profile, load_profile
     from recipeline.config.recipe import load_recipe
     from recipeline.data.origin.sources import check_source
+    from recipeline.training.scaling import find_unscalable
     from recipeline.training.trial import find_faults
 
     root, cwd = enter_project()
@@ -69,7 +78,39 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     trusted = settings.profile.service.trusted_types
     with _collected(faults):
         build_scorer(settings.recipe)
-    return faults + [error.sentence for error in find_faults(settings.recipe, list(settings.recipe.candidates), trusted)]
+    names = list(settings.recipe.candidates)
+    faults += [error.sentence for error in find_faults(settings.recipe, names, trusted)]
+    if faults:
+        return faults
+    rows = _least_rows(settings)
+    return [error.sentence for error in find_unscalable(settings.recipe, names, rows)] if rows else []
+
+
+def _least_rows(settings: CommandSettings) -> int:
+    """Return a number of rows that models will certainly be fitted to; 0: not known.
+
+    It is known of Parquet files on this machine, which say how many rows they have, unless the recipe filters rows or leaves
+    some out between training and test rows.
+    """
+    import pyarrow.parquet
+
+    from recipeline.data.origin.paths import local_paths
+    from recipeline.data.origin.sources import is_named
+    from recipeline.errors import missing_file
+
+    recipe, data = settings.recipe, settings.profile.data
+    if is_named(data, recipe) or recipe.rows.filter or recipe.split.custom or recipe.split.gap:
+        return 0
+    paths = local_paths(data, settings.cwd, missing_file)
+    if not paths or not all(path.is_file() and path.suffix == ".parquet" for path in paths):
+        return 0
+    try:
+        rows = sum(pyarrow.parquet.read_metadata(path).num_rows for path in paths)
+    except (OSError, pyarrow.ArrowException):  # ingest says what is wrong with a file
+        return 0
+    # Groups are not of one size: the share of the test rows is not exact.
+    least, limit = int(rows * (1 - recipe.split.test_size) * _CERTAIN), settings.profile.engine.max_train_rows
+    return least if limit is None else min(least, limit)
 
 
 @contextmanager

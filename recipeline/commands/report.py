@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipeline.artifacts import DATASET, DIAGNOSIS, INSPECTION, LEADERBOARD, LEAK_AUDIT, TRAIN
+from recipeline.artifacts import DATASET, DIAGNOSIS, INSPECTION, LEADERBOARD, LEAK_AUDIT
 from recipeline.cli.cards import card_of
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
@@ -96,9 +96,11 @@ def _inspect(session: Session, run: StepRun, *, is_nested: bool) -> Inspection:
     from recipeline.evaluation.inspection import learning_curve, partial_dependence, score_file_order
     from recipeline.evaluation.results import Inspection
     from recipeline.inference.columns import Columns
+    from recipeline.tracking.lineage import find_fitted, load_fitted
+    from recipeline.training.fitted_rows import limit_rows
 
     session.find_columns(run.lineage)
-    recipe, train = session.recipe, run.load(TRAIN)
+    recipe, train = session.recipe, load_fitted(run)
     if set(train.columns) - {FOLD} != set(recipe.columns):
         raise UsageError(
             f"The recipe must have the columns of the newest run: {', '.join(train.columns)}.",
@@ -110,11 +112,12 @@ def _inspect(session: Session, run: StepRun, *, is_nested: bool) -> Inspection:
     model = run.load_model("train", str(best.model_id))
     session.reporter.say(f"report: inspecting {best.candidate}")
     top = [entry.feature for entry in run.load(DIAGNOSIS).importance[:TOP]]
-    method = run.load(LEAK_AUDIT).method
+    method, (limit, _) = run.load(LEAK_AUDIT).method, find_fitted(run)
+    table, _ = limit_rows(run.load(DATASET), recipe, method, limit)
     return Inspection(
         split_method=method,
         learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),
-        file_order=score_file_order(model, run.load(DATASET), recipe, session.workers),
+        file_order=score_file_order(model, table, recipe, session.workers),
         dependence=partial_dependence(
             model, train[list(recipe.features)], top, Columns.learn(recipe, train), TargetCodes.learn(recipe, train)
         ),

@@ -65,6 +65,12 @@ class Engine(Settings):
     timeout: float = Field(default=60, gt=0)
     #: Certificates of a cluster that asks for them.
     tls: Tls | None = None
+    #: Models are fitted to at most so many training rows, chosen by a hash of their group; null: to all.
+    max_train_rows: int | None = Field(default=None, ge=1)
+
+    def changes_results(self) -> dict[str, dict[str, int]]:
+        """Return the settings that change results, as nested values; all others do not."""
+        return {} if self.max_train_rows is None else {"engine": {"max_train_rows": self.max_train_rows}}
 
     @model_validator(mode="after")
     def _only_of_dask(self) -> Engine:

@@ -87,7 +87,10 @@ _Sides = tuple[pd.DataFrame, pd.DataFrame]
 
 @dataclass(frozen=True)
 class _Audited:
-    """The twins of a split and of a plain random one, and both sides of either."""
+    """The twins of a split and of a plain random one, and both sides of either.
+
+    The sides are all rows, or those of a sample of `sampled` ones.
+    """
 
     twins: Twins
     plain: Twins

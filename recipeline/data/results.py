@@ -143,3 +143,18 @@ class LeakAudit(Twins):
     def sampled(self) -> str:
         """A sentence on the sample; empty if all rows were used."""
         return _of_sample("Near twins, the effect of twins and the distances of columns", self.sampled_rows)
+
+
+@dataclass(frozen=True)
+class FittedRows:
+    """The rows that models were fitted to: `rows` of all `available` ones.
+
+    `limit` is engine.max_train_rows of the profile.
+    """
+
+    rows: int
+    available: int
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} of {self.available:,}"

@@ -36,7 +36,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     With `split.custom`, the project's own function chooses the test rows; training rows that it gives numbers of folds have
     these in the column FOLD.
     random: exactly `train_test_split(table, test_size=..., random_state=...)`; copies end up on both sides, in its order.
-    A table as `read_keys` makes it is split as its rows are.
+    A table as `read_keys` makes it is split as its rows are; they are written in the order of the table.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ from recipeline import artifacts as kept
 from recipeline.artifacts import Artifact
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.data.relating.relations import weigh_rows
-from recipeline.data.results import LeakAudit
+from recipeline.data.relating.held_out import HeldOut
+from recipeline.data.relating.relations import relate_rows, weigh_rows
+from recipeline.data.results import FittedRows, LeakAudit
+from recipeline.data.stored_rows import HELD
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers
 from recipeline.evaluation.described import FurtherMetric
@@ -25,25 +27,49 @@ from recipeline.evaluation.results import Diagnosis, Metrics, Verdict
 from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.columns import Columns
-from recipeline.inference.golden import choose_golden
+from recipeline.inference.golden import choose_golden, golden_places
 from recipeline.inference.model_info import ModelInfo, describe_model
 from recipeline.metrics.two_labels import or_half
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.results import Baseline
+from recipeline.training.fitted_rows import choose_groups
 
 
 @dataclass(frozen=True)
 class Trained:
     """The results of split and train: leaderboard, rows, out-of-fold predictions.
 
-    The best candidate is first.
+    The best candidate is first. `train` are the rows that models were fitted to, and `fitted` says how many of the training
+    rows they are; None: all.
     """
 
     leaderboard: pd.DataFrame
     train: pd.DataFrame
-    test: pd.DataFrame
+    test: pd.DataFrame | HeldOut
     out_of_fold: pd.DataFrame
     leak_audit: LeakAudit
+    fitted: FittedRows | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The target, each candidate's predictions and the best one's limits, by column.
+
+    `index` is that of the rows in the table.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    index: pd.Index
+
+    def frame(self, places: slice) -> pd.DataFrame:
+        """Return some rows as a table."""
+        return pd.DataFrame({name: values[places] for name, values in self.columns.items()}, index=self.index[places])
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Yield all rows as tables of at most HELD cells."""
+        at_once = max(1, HELD // max(1, len(self.columns)))
+        for start in range(0, max(1, len(self.index)), at_once):
+            yield self.frame(slice(start, start + at_once))
 
 
 @dataclass(frozen=True)
@@ -62,13 +88,19 @@ class Evaluation:
     baseline_rows: pd.DataFrame
     golden: pd.DataFrame
     model_info: ModelInfo
-    test_predictions: pd.DataFrame
+    predictions: Predictions
     interval_models: tuple[BaseEstimator, BaseEstimator] | None
+
+    @property
+    def test_predictions(self) -> pd.DataFrame:
+        """The target, each candidate's predictions and the best one's limits, by row."""
+        return self.predictions.frame(slice(None))
 
     def artifacts(self) -> list[tuple[Artifact[Any], Any]]:
         """Return the artifacts of evaluate with their values.
 
-        Without interval models there is no interval.skops.
+        Without interval models there is no interval.skops. The predictions of test rows are not among them: they are written in
+        pieces.
         """
         interval = [] if self.interval_models is None else [(kept.INTERVAL, self.interval_models)]
         return [
@@ -78,7 +110,6 @@ class Evaluation:
             (kept.GOLDEN, self.golden),
             *interval,
             (kept.MODEL_INFO, self.model_info),
-            (kept.TEST_PREDICTIONS, self.test_predictions),
             (kept.VERDICT, self.verdict),
             (kept.METRICS, self.metrics),
         ]
@@ -91,14 +122,15 @@ def evaluate_candidates(
 
     `load_models` returns the fitted candidates by name; it is called while the workers fit the tails of the interval.
     """
-    board, train, test = trained.leaderboard, trained.train, trained.test
+    board, train, held_out = trained.leaderboard, trained.train, HeldOut.of(trained.test)
+    test = held_out.keys
     columns, codes, task = Columns.learn(recipe, train), TargetCodes.learn(recipe, train), TASKS[recipe.task]
     task.require_measurable(codes.of(test, recipe), recipe, codes)
     # The workers have work from here on; what they found is called for when nothing else is left to do.
     measure = task.start_uncertainty(recipe, train, columns, codes, trained.leak_audit.method, workers)
     models = load_models()
     random_split_r2 = _start_random_split(recipe, trained, models, codes, workers)
-    predicted, target, counted = predict_all(models, test, recipe, codes), codes.of(test, recipe), weigh_rows(test, recipe)
+    predicted, target, counted = predict_all(models, held_out, recipe, codes), codes.of(test, recipe), weigh_rows(test, recipe)
     thresholds = {name: task.threshold(model) for name, model in models.items()}
     scorer = build_scorer(recipe, codes.labels)
     scores = {
@@ -110,7 +142,8 @@ def evaluate_candidates(
     best_predicted, threshold = predicted[best.candidate], thresholds[best.candidate]
     out_of_fold = codes.from_columns(f"predicted {best.candidate}", trained.out_of_fold)
     scored = is_predicted(out_of_fold)
-    certain = measure(out_of_fold, test, best_predicted)
+    certain = measure(out_of_fold, held_out, best_predicted)
+    golden = golden_places(best_predicted)
     mean_predictor = score_mean_predictor(train, test, recipe, codes, or_half(threshold))
     verdict, criteria = judge(scores[best.candidate], mean_predictor, recipe.gates, recipe.task, recipe.further)
     return Evaluation(
@@ -133,7 +166,7 @@ def evaluate_candidates(
         ),
         diagnosis=diagnose(
             models[best.candidate],
-            test,
+            held_out,
             best_predicted,
             certain,
             recipe,
@@ -144,7 +177,13 @@ def evaluate_candidates(
         ),
         baseline=describe_baseline(train, out_of_fold, recipe, columns, codes, or_half(threshold)),
         baseline_rows=draw_reference(train[scored], out_of_fold[scored], recipe, columns, codes),
-        golden=choose_golden(test, best_predicted, certain.answers, recipe, codes),
+        golden=choose_golden(
+            held_out.take(golden, recipe.features),
+            best_predicted[golden],
+            {name: values[golden] for name, values in certain.answers.items()},
+            recipe,
+            codes,
+        ),
         model_info=describe_model(
             recipe,
             train,
@@ -155,8 +194,9 @@ def evaluate_candidates(
             threshold=threshold,
             coverage=certain.measured.coverage,
             test_rows=certain.measured.rows,
+            fitted=trained.fitted,
         ),
-        test_predictions=_join_predictions(predicted, test, recipe, certain.answers, codes),
+        predictions=_join_predictions(predicted, held_out, recipe, certain.answers, codes),
         interval_models=certain.models,
     )
 
@@ -168,24 +208,34 @@ def _start_random_split(
     audit = trained.leak_audit
     if audit.method == "random" or not (audit.random_split.leaked_rows or audit.columns_of_split):
         return lambda: None
-    return score_random_split(pd.concat([trained.train, trained.test]).sort_index(), models, recipe, codes, workers)
+    test = _as_many(HeldOut.of(trained.test), recipe, len(trained.train), trained.fitted)
+    return score_random_split(pd.concat([trained.train, test]).sort_index(), models, recipe, codes, workers)
+
+
+def _as_many(held_out: HeldOut, recipe: Recipe, train_rows: int, fitted: FittedRows | None) -> pd.DataFrame:
+    """Return the test rows; of limited training rows, as many as belong to these."""
+    if fitted is None:
+        return held_out.take(np.arange(len(held_out)))
+    share = recipe.split.test_size
+    count = max(1, round(train_rows * share / (1 - share)))
+    if len(held_out) <= count:
+        return held_out.take(np.arange(len(held_out)))
+    groups = relate_rows(held_out.keys, recipe).groups
+    return held_out.take(np.flatnonzero(choose_groups(groups, count, recipe.random_state)))
 
 
 def _join_predictions(
     predicted: Mapping[str, np.ndarray],
-    test: pd.DataFrame,
+    held_out: HeldOut,
     recipe: Recipe,
     answers: Mapping[str, np.ndarray],
     codes: TargetCodes,
-) -> pd.DataFrame:
-    """Return the target, each candidate's predictions and the best one's limits.
-
-    The index is that of the rows.
-    """
+) -> Predictions:
+    """Return the target, each candidate's predictions and the best one's limits."""
     columns: dict[str, np.ndarray] = {}
     for name, said in predicted.items():
         columns |= codes.as_columns(f"predicted {name}", said)
     if answers:
         lower, upper = answers.values()
         columns |= {"interval lower": lower, "interval upper": upper}
-    return pd.DataFrame(columns | {"target": test[recipe.target].to_numpy()}, index=test.index)
+    return Predictions(columns | {"target": held_out.keys[recipe.target].to_numpy()}, held_out.index)

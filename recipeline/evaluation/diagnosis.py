@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.target_codes import TargetCodes
 from recipeline.evaluation.results import Diagnosis, FeatureCoverage, Importance, RangeErrors, SliceErrors, WorstRow
 from recipeline.evaluation.tasks.base import ChosenBy, Tested, Uncertainty
 from recipeline.evaluation.tasks.every import TASKS
 from recipeline.inference.asking import probabilities, say
-from recipeline.inference.columns import Columns
+from recipeline.inference.columns import Codes, Columns
 from recipeline.inference.compiled.compile import fastest
 from recipeline.metrics.bootstrap import mean_interval
 from recipeline.metrics.rates import resample_rates
@@ -29,7 +30,7 @@ REPEATS, WORST, BINS, MOST_ROWS = 5, 10, 5, 5_000
 
 def diagnose(
     model: BaseEstimator,
-    test: pd.DataFrame,
+    test: pd.DataFrame | HeldOut,
     predicted: np.ndarray,
     uncertain: Uncertainty,
     recipe: Recipe,
@@ -46,18 +47,20 @@ def diagnose(
         interval or set of labels.
     chosen_by : target, predictions and weights of the training rows out of fold, without NaN.
     """
-    features, target = test[list(recipe.features)], codes.of(test, recipe)
-    rows, error = columns.matrix(features), METRIC_TASKS[codes.task].row_errors(target, predicted)
-    importance = measure_importance(model, features, target, columns, codes, seed=recipe.random_state)
-    shown = test[[name for name in test if name not in recipe.not_features]]
-    groups, task, inside = relate_rows(test, recipe).evidence()[0].pieces, TASKS[codes.task], uncertain.inside
+    held_out = HeldOut.of(test)
+    target, rows = codes.of(held_out.keys, recipe), columns.codes(held_out.rows)
+    error = METRIC_TASKS[codes.task].row_errors(target, predicted)
+    drawn = draw_rows(len(held_out), recipe.random_state)
+    asked, truth = held_out.take(drawn, recipe.features), target[drawn]
+    importance = measure_importance(model, asked, truth, columns, codes, seed=recipe.random_state)
+    groups, task, inside = relate_rows(held_out.keys, recipe).evidence()[0].pieces, TASKS[codes.task], uncertain.inside
     tested = Tested(
         rows=rows,
         target=target,
         predicted=predicted,
         uncertain=uncertain,
         groups=groups,
-        weights=weigh_rows(test, recipe),
+        weights=weigh_rows(held_out.keys, recipe),
         threshold=threshold,
         columns=columns,
         codes=codes,
@@ -69,7 +72,7 @@ def diagnose(
             *task.confidence(target, predicted),
             error,
             inside,
-            task.ranges(len(rows)),
+            task.ranges(len(held_out)),
             groups if task.has_shares else None,
             seed=recipe.random_state,
         ),
@@ -77,10 +80,18 @@ def diagnose(
             rows, target, predicted, error, groups, recipe, columns, codes, [entry.feature for entry in importance[:3]]
         ),
         coverage=coverage_by_feature(rows, inside, columns),
-        worst_rows=worst_rows(shown, target, predicted, error, codes, threshold),
+        worst_rows=worst_rows(held_out, target, predicted, error, codes, threshold, left_out=recipe.not_features),
         importance=importance,
         **vars(task.examine(tested)),
     )
+
+
+def draw_rows(rows: int, seed: int) -> np.ndarray:
+    """Return the places of at most MOST_ROWS rows, drawn without replacement."""
+    if rows <= MOST_ROWS:
+        return np.arange(rows)
+    places: np.ndarray = np.random.RandomState(seed).choice(rows, MOST_ROWS, replace=False)
+    return places
 
 
 def measure_importance(
@@ -93,10 +104,9 @@ def measure_importance(
     `permutation_importance`; all shuffles of a feature are predicted at once, which is faster. If there are more than MOST_ROWS
     rows, that many are drawn.
     """
-    rows, truth = columns.matrix(features), target
-    if len(rows) > MOST_ROWS:
-        drawn = np.random.RandomState(seed).choice(len(rows), MOST_ROWS, replace=False)
-        features, rows, truth = features.iloc[drawn], rows[drawn], truth[drawn]
+    drawn = draw_rows(len(features), seed)
+    features, truth = features.iloc[drawn], target[drawn]
+    rows = columns.matrix(features)
     ask = fastest(model, features, columns, codes)
     shuffler = np.random.RandomState(np.random.RandomState(seed).randint(np.iinfo(np.int32).max + 1))
     order, shuffles = np.arange(len(rows)), [np.arange(len(rows))]
@@ -156,7 +166,7 @@ def _share_intervals(
     return [None if np.isnan(low) else (low, high) for low, high in limits]
 
 
-def coverage_by_feature(rows: np.ndarray, inside: np.ndarray, columns: Columns) -> tuple[FeatureCoverage, ...]:
+def coverage_by_feature(rows: Codes, inside: np.ndarray, columns: Columns) -> tuple[FeatureCoverage, ...]:
     """Return the coverage of the interval by parts of each feature's values.
 
     Parts are fifths of numbers, and the most frequent of other values. `rows` are codes. Missing values are left out, and so is
@@ -170,7 +180,7 @@ def coverage_by_feature(rows: np.ndarray, inside: np.ndarray, columns: Columns) 
 
 
 def errors_by_slice(
-    rows: np.ndarray,
+    rows: Codes,
     target: np.ndarray,
     predicted: np.ndarray,
     error: np.ndarray,
@@ -206,23 +216,25 @@ def errors_by_slice(
 
 
 def worst_rows(
-    test: pd.DataFrame,
+    test: pd.DataFrame | HeldOut,
     target: np.ndarray,
     predicted: np.ndarray,
     error: np.ndarray,
     codes: TargetCodes,
     threshold: float = HALF,
+    left_out: Collection[str] = (),
 ) -> tuple[WorstRow, ...]:
     """Return the rows with the largest errors, worst first; NaN is None.
 
-    Rows are numbered as in the data set, from 0.
+    Rows are numbered as in the data set, from 0. Columns that are `left_out` are not shown.
     """
-    said, true = say(predicted, codes, threshold).tolist(), probability_of_truth(target, predicted, codes)
-    rows = []
-    for place in np.argsort(-error, kind="stable")[:WORST]:
-        values = test.iloc[place]
-        known = {str(name): _plain(value) for name, value in values.items()}
-        rows.append(WorstRow(int(test.index[place]), said[place], known, None if true is None else float(true[place])))
+    held_out, places = HeldOut.of(test), np.argsort(-error, kind="stable")[:WORST]
+    said = say(predicted[places], codes, threshold).tolist()
+    true = probability_of_truth(target[places], predicted[places], codes)
+    worst, rows = held_out.take(places, [name for name in held_out.columns if name not in left_out]), []
+    for place in range(len(places)):
+        known = {str(name): _plain(value) for name, value in worst.iloc[place].items()}
+        rows.append(WorstRow(int(worst.index[place]), said[place], known, None if true is None else float(true[place])))
     return tuple(rows)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from recipeline.evaluation.tasks.results import Disparity, Gap, GroupRate
-from recipeline.inference.columns import Columns
+from recipeline.inference.columns import Codes, Columns
 from recipeline.metrics.rates import Rates, resample_rates, widest_gap
 
 #: The names of the measures, and whether a row has the label where it counts.
@@ -24,7 +24,7 @@ MOST_VALUES = 10
 
 
 def compare_groups(
-    rows: np.ndarray,
+    rows: Codes,
     columns: Columns,
     truth: np.ndarray,
     decided: np.ndarray,

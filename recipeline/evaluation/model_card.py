@@ -132,6 +132,7 @@ def _data(recipe: Recipe, metrics: Metrics, info: ModelInfo, tags: Mapping[str, 
     return (
         f"Source: {tags['data_source']}{f', {origin}' if origin else ''}; sha256 {str(tags['data_digest'])[:12]}.",
         f"Split: {tags['split_method']}; tested on {metrics.test_rows:,} rows{_twins(metrics)}.",
+        *(f"Fitted on {it} training rows: engine.max_train_rows limits them." for it in (info.fitted,) if it),
         f"Trained on: {ranges}.",
     )
 

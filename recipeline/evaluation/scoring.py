@@ -12,6 +12,7 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import has_twin
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import split_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
@@ -27,11 +28,14 @@ from recipeline.training.weights import fit_weighted
 
 
 def predict_all(
-    models: Mapping[str, BaseEstimator], test: pd.DataFrame, recipe: Recipe, codes: TargetCodes
+    models: Mapping[str, BaseEstimator], test: pd.DataFrame | HeldOut, recipe: Recipe, codes: TargetCodes
 ) -> dict[str, np.ndarray]:
     """Return each model's predictions of the test rows, shaped as the target's codes."""
-    features = test[list(recipe.features)]
-    return {name: ask_model(model, features, codes) for name, model in models.items()}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    for _, features in HeldOut.of(test).parts(recipe.features):
+        for name, model in models.items():
+            parts[name].append(ask_model(model, features, codes))
+    return {name: found[0] if len(found) == 1 else np.concatenate(found) for name, found in parts.items()}
 
 
 def evaluate_best(

@@ -8,13 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.stored_rows import StoredRows
 from recipeline.inference.model_info import Feature, ModelInfo, describe_feature
+
+
+class Codes(Protocol):
+    """Codes of features, of which `[:, place]` are those of one, (rows,)."""
+
+    def __getitem__(self, places: tuple[slice, int]) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -64,3 +71,23 @@ class Columns:
         if self.are_numbers:
             return np.array(frame[list(self.names)], dtype=np.float64, order="C")
         return np.column_stack([it.kind.encode(frame[it.name], it) for it in self.features])
+
+    def codes(self, rows: pd.DataFrame | StoredRows) -> Codes:
+        """Return the codes of features, of stored rows each when it is asked for."""
+        return _StoredCodes(rows, self) if isinstance(rows, StoredRows) else self.matrix(rows)
+
+
+@dataclass(frozen=True)
+class _StoredCodes:
+    rows: StoredRows
+    columns: Columns
+
+    def __getitem__(self, places: tuple[slice, int]) -> np.ndarray:
+        rows, place = places
+        feature = self.columns.features[place]
+
+        def encode(batch: pd.DataFrame) -> np.ndarray:
+            return np.asarray(feature.kind.encode(batch[feature.name], feature), dtype=float)
+
+        codes: np.ndarray = self.rows.map(encode, [feature.name])
+        return codes[rows]

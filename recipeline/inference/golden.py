@@ -25,6 +25,16 @@ PREDICTION, LIMITS = "prediction", ("prediction_lower", "prediction_upper")
 _RELATIVE, _ROUNDING = 1e-9, 1e-14
 
 
+def golden_places(predicted: np.ndarray) -> np.ndarray:
+    """Return the places of GOLDEN_ROWS rows over the range of predictions, in order.
+
+    Fewer rows are all chosen.
+    """
+    order = np.argsort(predicted if predicted.ndim == 1 else predicted.max(axis=1), kind="stable")
+    chosen: np.ndarray = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))]
+    return chosen
+
+
 def choose_golden(
     test: pd.DataFrame, predicted: np.ndarray, limits: Mapping[str, np.ndarray], recipe: Recipe, codes: TargetCodes
 ) -> pd.DataFrame:
@@ -33,8 +43,7 @@ def choose_golden(
     The answers are `prediction`, one column for each label if there are more than two, and `limits`: its interval,
     `prediction_lower` and `prediction_upper`, if it has one.
     """
-    order = np.argsort(predicted if predicted.ndim == 1 else predicted.max(axis=1), kind="stable")
-    chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))]
+    chosen = golden_places(predicted)
     golden: pd.DataFrame = test[list(recipe.features)].iloc[chosen].reset_index(drop=True)
     answers = codes.as_columns(PREDICTION, predicted) | dict(limits)
     return golden.assign(**{name: values[chosen] for name, values in answers.items()})

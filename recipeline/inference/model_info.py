@@ -15,6 +15,7 @@ from recipeline.data.checking.conditions import Condition, conditions_of
 from recipeline.data.checking.numbers import missing_codes
 from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.reading.formats import PLAIN, Format
+from recipeline.data.results import FittedRows
 from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.inference.asking import say
 from recipeline.inference.interval import FittedInterval, Interval
@@ -162,6 +163,7 @@ class ModelInfo:
     `sample` is a row by feature, None where a value is missing; `interval` is None of a model that has none; `csv` is how a CSV
     is written that does not say so itself. `other_columns` are those of the training rows that the model does not take;
     `private_columns` are those of them that no log may have. `filter` are the conditions that every training row fulfils.
+    `fitted` says to how many training rows it was fitted; None: to all.
     """
 
     target: Target
@@ -174,6 +176,7 @@ class ModelInfo:
     other_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
     private_columns: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
     filter: tuple[Condition, ...] = field(default=(), metadata=LEFT_OUT)
+    fitted: FittedRows | None = field(default=None, metadata=LEFT_OUT)
 
 
 def describe_model(
@@ -187,6 +190,7 @@ def describe_model(
     threshold: float | None,
     coverage: float,
     test_rows: int,
+    fitted: FittedRows | None = None,
 ) -> ModelInfo:
     """Return the description of the fitted `candidate` as plain values for JSON.
 
@@ -199,6 +203,7 @@ def describe_model(
     threshold : of the decision between two labels.
     coverage, test_rows : of interval or set on the test rows, as `recipeline.evaluation.coverage.measure_coverage` returns
     them.
+    fitted : how many of the training rows `train` are; None: all.
     """
     target = recipe.columns[recipe.target]
     features = tuple(describe_feature(recipe, name, train[name]) for name in recipe.features)
@@ -216,6 +221,7 @@ def describe_model(
         other_columns=recipe.not_features,
         private_columns=tuple(name for name in recipe.not_features if recipe.columns[name].role == "sensitive"),
         filter=conditions_of(recipe),
+        fitted=fitted,
     )
 
 

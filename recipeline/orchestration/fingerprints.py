@@ -42,6 +42,7 @@ COVERED = tuple(
         "data.column_profile",
         "data.checking.conditions",
         "data.relating.grouping",
+        "data.relating.held_out",
         "data.kinds",
         "data.leakage",
         "data.relating.near_twins",

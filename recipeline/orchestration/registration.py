@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from recipeline.artifacts import LEADERBOARD, METRICS, TRAIN, VERDICT
+from recipeline.artifacts import LEADERBOARD, METRICS, VERDICT
 from recipeline.data.relating.grouping import rows_digest
 from recipeline.orchestration.commit import describe_commit
 from recipeline.orchestration.session import Session
+from recipeline.tracking.lineage import find_fitted, fitted_tags, load_fitted
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags
 
@@ -31,7 +32,8 @@ def gather_facts(session: Session, run: StepRun) -> dict[str, str | float]:
         "train_fingerprint": train[RunTags.FINGERPRINT],
         "recipe_digest": session.recipe_digest(name),
         "environment_digest": session.environment_digest(name),
-        "training_rows": rows_digest(run.load(TRAIN)[list(session.recipe.columns)]),
+        "training_rows": rows_digest(load_fitted(run)[list(session.recipe.columns)]),
+        **fitted_tags(*find_fitted(run)),
         "candidates_compared": int(run.load(LEADERBOARD)["settings_tried"].sum()),
         **describe_commit(session.root),
         **metrics.candidates[name],

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from recipeline.data.results import FittedRows
 from recipeline.monitoring.results import ShadowCompared
 from recipeline.records import LEFT_OUT
 
@@ -82,7 +83,8 @@ class Evidence(Gain):
 
     `champion` is a version or the mean predictor. `lower` must be above `needed`. `candidates` were compared before the
     challenger was chosen, and it is the `attempt`-th at this champion, on the rows of `data_digest`. `shadow` is what monitor
-    last said of the two on live rows; it decides nothing.
+    last said of the two on live rows; it decides nothing. `limited` says how many of the rows were taken, where
+    engine.max_train_rows limits them; None: all.
     """
 
     champion: str
@@ -95,6 +97,7 @@ class Evidence(Gain):
     unseen_rows: int | None = field(default=None, metadata=LEFT_OUT)
     r2_linear_regression: float | None = field(default=None, metadata=LEFT_OUT)
     shadow: ShadowCompared | None = field(default=None, metadata=LEFT_OUT)
+    limited: FittedRows | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

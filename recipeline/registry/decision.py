@@ -24,6 +24,7 @@ from recipeline.registry.shadow import find_shadow
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import Registry
 from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.lineage import find_fitted
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags, run_id_tag
@@ -80,8 +81,9 @@ def decide(
     rule, held_against = found, name_of(champion)
     number, own = (str(champion.version), look_of(as_contender(champion).recipe)) if champion else ("", "")
     words = f"version {challenger.version} is compared with {held_against}, rule {rule}, random_state {recipe.random_state}"
+    max_rows, _ = find_fitted(run)
     with registry.locked(goes_on=True):
-        attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe), number, words, changed_by)
+        attempt = record_attempt(registry, _attempt_key(rule, challenger, run, recipe, max_rows), number, words, changed_by)
         looks = count_looks(registry, number, own)
     contest = Contest(
         run=run,
@@ -93,10 +95,12 @@ def decide(
         candidates=max(_count_compared(run.reader, challenger), looks),
         attempt=attempt,
         advance=advance,
+        max_rows=max_rows,
         origin=find_origin(registry, champion) if champion and rule == "refresh" else None,
     )
     if rule == "recipe":
-        say(f"measuring version {challenger.version} against version {held_against} on the same folds")
+        limited = f" of at most {max_rows:,} rows (engine.max_train_rows)" if max_rows else ""
+        say(f"measuring version {challenger.version} against version {held_against} on the same folds{limited}")
     model = load()
     try:
         if champion and rule == "recipe" and (thresholds := _changed_thresholds(challenger, champion, model, run.reader)):
@@ -173,9 +177,10 @@ def find_origin(registry: Registry, champion: ModelVersion) -> ModelVersion | No
     return None if version.version == champion.version else version
 
 
-def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Recipe) -> str:
+def _attempt_key(rule: Rule, challenger: ModelVersion, run: StepRun, recipe: Recipe, max_rows: int | None) -> str:
     """Return a digest of what the measurement depends on, besides the champion."""
-    settings = (recipe.random_state, recipe.cv.folds, recipe.promotion.repeats, recipe.promotion.bootstrap_draws)
+    settings = [recipe.random_state, recipe.cv.folds, recipe.promotion.repeats, recipe.promotion.bootstrap_draws]
+    settings += [] if max_rows is None else [max_rows]
     content = json.dumps([rule, str(challenger.version), run.parent_tag("data_digest"), *settings])
     return hashlib.sha256(content.encode()).hexdigest()
 

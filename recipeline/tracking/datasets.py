@@ -52,13 +52,22 @@ def log_dataset(run: StepRun, rows: StoredRows, recipe: Recipe, source: Source) 
     _log(run, [run.id], _describe(rows, recipe, source.origin, source.sha256), "ingest")
 
 
-def log_rows(run: StepRun, artifact: Rows, recipe: Recipe, context: str, candidate_runs: Iterable[str]) -> None:
-    """Log an upstream artifact's rows as dataset input of the run and candidates.
+def log_rows(
+    run: StepRun,
+    artifact: Rows,
+    recipe: Recipe,
+    context: str,
+    candidate_runs: Iterable[str],
+    *,
+    saved: str = "",
+) -> None:
+    """Log an artifact's rows as dataset input of the run and candidates.
 
-    The digest is the file's, its source the file's location: `mlflow.data.get_source(...).load()` downloads it.
+    The digest is the file's, its source the file's location: `mlflow.data.get_source(...).load()` downloads it. It is an
+    upstream artifact, or one that the run itself has `saved`, given by its sha256.
     """
-    upstream = run.lineage[artifact.step]
-    place, digest = place_of(run.reader.root(upstream), artifact.name), run.reader.digest(artifact, upstream)
+    writer = run.id if saved else run.lineage[artifact.step]
+    place, digest = place_of(run.reader.root(writer), artifact.name), saved or run.reader.digest(artifact, writer)
     _log(run, [run.id, *candidate_runs], _describe(run.open(artifact), recipe, place, digest), context)
 
 

@@ -48,7 +48,7 @@ def cut(table: pd.DataFrame, ends: list[int]) -> list[pd.DataFrame]:
 
 
 @given(frames(), CELLS, st.integers(1, 40), st.sampled_from([None, ["text", "n"], ["when"]]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_every_way_to_the_rows_gives_those_of_the_whole_table(
     table: pd.DataFrame, cells: int, count: int, columns: list[str] | None
 ) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
+from sklearn.tree import DecisionTreeRegressor
 
-from recipeline.artifacts import INTERVAL, METRICS
+from recipeline.artifacts import INTERVAL, METRICS, TEST_PREDICTIONS
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.results import LeakAudit
 from recipeline.data.splits import split_rows
 from recipeline.engine.local import LocalWorkers
@@ -23,8 +28,9 @@ from recipeline.evaluation.ranking import join_out_of_fold, make_leaderboard
 from recipeline.evaluation.results import Diagnosis
 from recipeline.records import read_record, to_plain
 from recipeline.training.cross_validation import Result, compare_candidates, rank
-from tests.classes import TARGETS, class_recipe, draw_classes
+from tests.classes import TARGETS, class_content, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
+from tests.data.relating.test_held_out import hold_few, stored
 from tests.records import some
 
 NAMES = ("LinearRegression", "DecisionTree")
@@ -56,7 +62,8 @@ def test_the_scores_are_those_of_each_model_on_the_test_rows(
     found: Evaluation, trained: tuple[Trained, list[Result]], recipe: Recipe
 ) -> None:
     given, ranked = trained
-    features, target = given.test[list(recipe.features)], given.test[recipe.target]
+    test = HeldOut.of(given.test).keys
+    features, target = test[list(recipe.features)], test[recipe.target]
     expected = {result.name: r2_score(target, result.model.predict(features)) for result in ranked}
     assert {name: scores["r2"] for name, scores in found.scores.items()} == pytest.approx(expected, abs=1e-12)
     assert found.metrics.candidates.keys() == expected.keys()
@@ -117,7 +124,7 @@ def test_the_artifacts_are_those_that_evaluate_declares_and_there_is_no_interval
     tails = (LinearRegression(), LinearRegression())
     for models, expected in ((tails, set(STEP.writes)), (None, set(STEP.writes) - {INTERVAL})):
         kept = dict(replace(found, interval_models=models).artifacts())
-        assert set(kept) == expected
+        assert {*kept, TEST_PREDICTIONS} == expected
         assert kept[METRICS] is found.metrics
         assert all(
             value is getattr(found, name.lower())
@@ -172,3 +179,71 @@ def test_test_rows_of_one_label_are_refused_with_its_name(task: str) -> None:
     with pytest.raises(DataError) as refused:
         evaluate_candidates(recipe, given, dict, LocalWorkers(1))
     assert f"Got {labels[0]} alone in {len(one)} rows" in refused.value.sentence
+
+
+def evaluate(recipe: Recipe, table: pd.DataFrame, folder: Path, cells: int | None) -> tuple[Evaluation, dict[str, Any]]:
+    """Return an evaluation, as plain values too; with `cells` no more of them are held."""
+    train, test = split_rows(table, recipe, "grouped")
+    fits = compare_candidates(recipe, [*recipe.candidates], train, "grouped", LocalWorkers(1))
+    ranked = rank(result for _, complete in fits for result in complete)
+    runs = {name: {"run_id": f"run of {name}", "model_id": f"model of {name}"} for name in recipe.candidates}
+    board = make_leaderboard(recipe, train, ranked, runs)
+    audit = some(LeakAudit, {"method": "grouped", "random_split": {"leaked_rows": 1}})
+    with pytest.MonkeyPatch.context() as patch:
+        held_out = HeldOut.of(test)
+        if cells:
+            hold_few(patch, cells)
+            held_out = HeldOut.open(stored(test, folder), recipe)
+            assert held_out.stored is not None
+        trained = Trained(board, train, held_out, join_out_of_fold(train, recipe.target, ranked), audit)
+        found = evaluate_candidates(recipe, trained, lambda: {it.name: it.model for it in ranked}, LocalWorkers(1))
+    plain = {artifact.name: to_plain(value) for artifact, value in found.artifacts() if artifact.name.endswith(".json")}
+    return found, plain
+
+
+#: Predictions of trees do not depend on the rows beside a row, to the last digit.
+TREES = {
+    "Tree": {"alias": "dt", "estimator": "sklearn.tree.DecisionTreeRegressor", "params": {"max_depth": 3}},
+    "Boosted": {
+        "alias": "hgb",
+        "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
+        "params": {"max_iter": 5},
+    },
+    "Mean": {"alias": "mean", "members": ["Tree", "Boosted"]},
+}
+
+
+def test_an_evaluation_of_stored_rows_is_that_of_rows_in_memory(wines: pd.DataFrame, tmp_path: Path) -> None:
+    recipe = as_recipe(small_recipe() | {"candidates": TREES})
+    held, plain = evaluate(recipe, wines, tmp_path, None)
+    found, streamed = evaluate(recipe, wines, tmp_path, 200)
+    assert streamed == plain
+    pd.testing.assert_frame_equal(found.golden, held.golden)
+    pd.testing.assert_frame_equal(found.baseline_rows, held.baseline_rows)
+    pd.testing.assert_frame_equal(found.test_predictions, held.test_predictions)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_an_evaluation_of_stored_classes_is_that_of_classes_in_memory(task: str, tmp_path: Path) -> None:
+    column, labels, positive = TARGETS[task][0]
+    content = class_content(task, column, positive)
+    content["columns"]["k"] = {"type": "category"}
+    content["candidates"] = {"Tree": content["candidates"]["Tree"]}
+    content["candidates"]["Tree"]["preprocess"] = {"category": ["sklearn.preprocessing.OrdinalEncoder"]}
+    recipe = as_recipe(content)
+    table = draw_classes(labels, 300)
+    table["k"] = np.where(np.arange(300) % 3, "u", "v")
+    held, plain = evaluate(recipe, table, tmp_path, None)
+    found, streamed = evaluate(recipe, table, tmp_path, 60)
+    assert streamed == plain
+    assert held.diagnosis.fairness
+    pd.testing.assert_frame_equal(found.golden, held.golden)
+    pd.testing.assert_frame_equal(found.test_predictions, held.test_predictions)
+
+
+def test_models_of_trees_answer_rows_one_by_one_as_together(wines: pd.DataFrame, recipe: Recipe) -> None:
+    features = wines[list(recipe.features)]
+    for model in (DecisionTreeRegressor(random_state=0), HistGradientBoostingRegressor(max_iter=5)):
+        fitted = model.fit(features, wines["quality"])
+        apart = np.concatenate([fitted.predict(features.iloc[place : place + 7]) for place in range(0, 400, 7)])
+        np.testing.assert_array_equal(apart, fitted.predict(features))

@@ -145,6 +145,8 @@ KINDS = {
 TRAINED = {f"training/kinds/{name}" for name in ("base", "category", "datetime", "every", "number")} | {"training/preprocess"}
 #: The dataset inputs of a run, which a reused run keeps.
 INPUTS = {"tracking/_compat", "tracking/datasets"}
+#: The rows that models are fitted to, and how many they are.
+LIMITED = {"data/results"}
 COVERED = {
     "ingest": RECIPE
     | HANDED_ON
@@ -170,12 +172,15 @@ COVERED = {
     | KINDS
     | TRAINED
     | {"data/checking/numbers", "evaluation/ranking"}
+    | LIMITED
+    | {"training/fitted_rows", "training/scaling"}
     | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
     | SCORES
     | INPUTS
+    | LIMITED
     | KINDS
     | TASKS["evaluation"]
     | TASKS["monitoring"]
@@ -192,6 +197,7 @@ COVERED = {
     | {f"monitoring/{name}" for name in ("baseline", "results", "spread")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("base", "boolean", "category", "datetime")}
     | {f"{room}/kinds/{name}" for room in ("inference", "monitoring") for name in ("every", "integer", "number")}
+    | {"data/relating/near_twins", "data/relating/held_out", "training/fitted_rows"}
     | {f"evaluation/{name}" for name in ("assessment", "classes", "coverage", "described", "diagnosis", "fairness", "gates")}
     | {"evaluation/results", "evaluation/scoring"}
     | {f"inference/{name}" for name in ("by_value", "columns", "golden", "interval", "model_info", "prediction_set")}

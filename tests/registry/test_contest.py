@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from recipeline.artifacts import DATASET
+from recipeline.data.results import FittedRows
 from recipeline.errors import UnavailableError
 from recipeline.tracking.runs import open_run
+from recipeline.training.scaling import Kind
 from tests.conftest import as_recipe, small_recipe
 from tests.registry.helpers import NAME, Arena
 
@@ -41,6 +44,26 @@ def test_another_recipe_is_cross_validated_on_all_rows_each_on_its_own_columns(a
     evidence = arena.meet(challenger, champion).measure("recipe", model)
     assert (evidence.rows, evidence.folds, evidence.candidates) == (120, 3, 3)
     assert evidence.lower > 0
+
+
+def test_both_recipes_are_fitted_to_no_more_rows_than_train_was(arena: Arena) -> None:
+    champion, _ = arena.enter(slice(0, 60), ("b",))
+    challenger, model = arena.enter(slice(0, 60))
+    evidence = replace(arena.meet(challenger, champion), max_rows=50).measure("recipe", model)
+    assert evidence.rows == 50
+    assert evidence.limited == FittedRows(50, 120, 50)
+    with pytest.raises(UnavailableError, match=r"engine\.max_train_rows leaves too few groups for the folds"):
+        replace(arena.meet(challenger, champion), max_rows=2).measure("recipe", model)
+
+
+def test_a_model_that_does_not_scale_is_not_fitted_to_many_rows(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipeline.training.scaling.KINDS", (Kind(("LinearRegression",), 100, "it is a test"),))
+    champion, _ = arena.enter(slice(0, 60), ("b",))
+    challenger, model = arena.enter(slice(0, 60))
+    words = r"models:/.* would be fitted to 120 rows: LinearRegression takes 100 at most, because it is a test\. Set engine"
+    with pytest.raises(UnavailableError, match=words):
+        arena.meet(challenger, champion).measure("recipe", model)
+    assert replace(arena.meet(challenger, champion), max_rows=90).measure("recipe", model).rows == 90
 
 
 def with_split(arena: Arena, **split: Any) -> Arena:

@@ -25,8 +25,6 @@ def test_the_notebook_shows_again_what_it_was_saved_with(tmp_path: Path, monkeyp
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     folder = copy_project(tmp_path)
-    with (folder / "profiles/local.yaml").open("a", encoding="utf-8") as profile:
-        profile.write("engine: {n_jobs: 1}\n")  # no result depends on it, and two processes that fit start for seconds
     saved = nbformat.read(NOTEBOOK, as_version=4)
     again = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(again, timeout=300, resources={"metadata": {"path": str(folder / "examples")}}).execute()

@@ -112,8 +112,8 @@ def relate_rows(table: pd.DataFrame, recipe: Recipe) -> Relations:
 def read_keys(rows: StoredRows, recipe: Recipe) -> pd.DataFrame:
     """Return the columns that relate the rows of a large table, of few bytes a row.
 
-    These are the target, the recipe's columns of group and time, and COPIES, the hashes of features. Functions that need no
-    feature take such a table as they take the rows. The index is the position.
+    These are the target, the recipe's columns of weight, group and time, and COPIES, the hashes of features. Functions that
+    need no feature take such a table as they take the rows. The index is the position.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def read_keys(rows: StoredRows, recipe: Recipe) -> pd.DataFrame:
             got=f"{len(rows):,}",
             fix=f"Take {key} out of the recipe, or name a smaller table.",
         )
-    named = dict.fromkeys(name for name in (recipe.target, split.group, split.time) if name)
+    named = dict.fromkeys(name for name in (recipe.target, recipe.weight, split.group, split.time) if name)
     keys = rows.read([*named]).reset_index(drop=True)
     keys[COPIES] = rows.map(row_groups, recipe.features)
     return keys

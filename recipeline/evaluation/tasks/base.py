@@ -12,12 +12,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.workers import Workers
 from recipeline.evaluation.results import Grades, MeasuredInterval
 from recipeline.evaluation.tasks.results import Decisions, Disparity, LabelCurves, LabelSets, ThresholdCurve
 from recipeline.inference.by_value import Shown
-from recipeline.inference.columns import Columns
+from recipeline.inference.columns import Codes, Columns
 from recipeline.inference.interval import Interval
 from recipeline.inference.prediction_set import PredictionSet
 
@@ -40,7 +41,7 @@ class Uncertainty:
 
 
 #: From out-of-fold predictions, test rows and predictions of these to their uncertainty.
-Measure = Callable[[np.ndarray, pd.DataFrame, np.ndarray], Uncertainty]
+Measure = Callable[[np.ndarray, pd.DataFrame | HeldOut, np.ndarray], Uncertainty]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Tested:
     weights of the training rows out of fold.
     """
 
-    rows: np.ndarray
+    rows: Codes
     target: np.ndarray
     predicted: np.ndarray
     uncertain: Uncertainty

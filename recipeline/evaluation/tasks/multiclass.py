@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows
 from recipeline.data.target_codes import TargetCodes, is_predicted
 from recipeline.engine.workers import Workers
@@ -75,7 +76,8 @@ class Multiclass(Task):
     ) -> Measure:
         """Return what fits a prediction set: it needs no model of its own."""
 
-        def measure(out_of_fold: np.ndarray, test: pd.DataFrame, predicted: np.ndarray) -> Uncertainty:
+        def measure(out_of_fold: np.ndarray, test: pd.DataFrame | HeldOut, predicted: np.ndarray) -> Uncertainty:
+            held_out = HeldOut.of(test)
             scored, related = is_predicted(out_of_fold), relate_rows(train, recipe)
             found = _fit_set(
                 recipe,
@@ -85,11 +87,13 @@ class Multiclass(Task):
                 self.scores.both(out_of_fold[scored]),
                 related.groups[scored] if related.column and related.times is None else None,
             )
-            members = found.members(self.scores.both(predicted), columns.matrix(test))
-            inside = (members * self.scores.both(codes.of(test, recipe))).any(axis=1)
+            said = self.scores.both(predicted)
+            parts = [found.members(said[places], columns.matrix(rows)) for places, rows in held_out.parts(recipe.features)]
+            members = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            inside = (members * self.scores.both(codes.of(held_out.keys, recipe))).any(axis=1)
             sizes = members.sum(axis=1)
             size = float(sizes.mean())
-            measured = measure_coverage(inside, size, found.level, relate_rows(test, recipe))
+            measured = measure_coverage(inside, size, found.level, relate_rows(held_out.keys, recipe))
             return Uncertainty(measured, inside, sizes, prediction_set=found)
 
         return measure

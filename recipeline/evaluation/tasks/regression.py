@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recipeline.config.recipe import Recipe
+from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import TargetCodes, is_predicted
@@ -38,7 +39,8 @@ class Regression(Task):
         level = recipe.metrics.level
         quantiles = fit_quantiles(rows, learned, folds, workers, seed=recipe.random_state, weights=weights, level=level)
 
-        def measure(out_of_fold: np.ndarray, test: pd.DataFrame, predicted: np.ndarray) -> Uncertainty:
+        def measure(out_of_fold: np.ndarray, test: pd.DataFrame | HeldOut, predicted: np.ndarray) -> Uncertainty:
+            held_out = HeldOut.of(test)
             tails, scored, related = quantiles(), is_predicted(out_of_fold), relate_rows(train, recipe)
             interval = choose_interval(
                 matrix[scored],
@@ -51,11 +53,13 @@ class Regression(Task):
                 level=level,
                 by=find_column(recipe.metrics.level_by, columns),
             )
-            limits = interval.around(predicted, columns.matrix(test))
-            target = codes.of(test, recipe)
+            limits = np.empty(len(held_out)), np.empty(len(held_out))
+            for places, rows in held_out.parts(recipe.features):
+                limits[0][places], limits[1][places] = interval.around(predicted[places], columns.matrix(rows))
+            target = codes.of(held_out.keys, recipe)
             inside = (limits[0] <= target) & (target <= limits[1])
             return Uncertainty(
-                measure_coverage(inside, mean_width(limits), interval.level, relate_rows(test, recipe)),
+                measure_coverage(inside, mean_width(limits), interval.level, relate_rows(held_out.keys, recipe)),
                 inside,
                 interval=interval,
                 answers=dict(zip(LIMITS, limits, strict=True)),

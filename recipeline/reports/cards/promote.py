@@ -62,6 +62,7 @@ def _gain(evidence: Evidence, decision: Decision, task: str, *, is_synthetic: bo
     known: dict[str, Cell] = {
         "Held against": _opponent(evidence),
         "Rows": evidence.rows,
+        **({"Chosen from": f"{evidence.limited.available:,} rows (engine.max_train_rows)"} if evidence.limited else {}),
         "Repeats": evidence.repeats,
         "Seed": str(evidence.seed),
         "Number of candidates": evidence.candidates,

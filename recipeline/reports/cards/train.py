@@ -27,6 +27,9 @@ def make_card(results: Results) -> Card:
         if len(board) > 1
         else f"{best.candidate}: {metric.label} {best.cv_mean_score:.4f} on average over {len(_folds(board))} folds."
     )
+    if rows := results.tag("fitted_rows"):
+        available = int(results.tag("available_rows"))
+        verdict += f" Fitted on {int(rows):,} of {available:,} training rows (engine.max_train_rows)."
     sections = [Section("Leaderboard", [_leaderboard(board, recipe, task)])]
     if len(board) > 1:
         sections.append(Section("Certainty of the ranking", [_resampled(board, recipe, task)]))

@@ -212,6 +212,7 @@ FILES = {"a.csv": ("gene 1", "gene 2"), "b.csv": ("gene 1",)}
 WAYS: dict[str, tuple[dict[str, Any], dict[str, list[float]], str]] = {
     "valid": ({}, {}, ""),
     "without targets": ({"missing_target": "drop"}, {"quality": [math.nan, 3, 4, math.nan] * 10}, ""),
+    "one target at the end": ({}, {"quality": [5, 6, *[5.0] * 38]}, ""),
     "filtered": ({"rows": {"filter": {"pH": {"min": 3.3}}}}, {}, ""),
     "a late fault": ({}, {"pH": [*[3.0] * 39, 99]}, "breaks their rules in 1 place"),
     "faults in every row": ({}, {"pH": [99.0] * 40, "alcohol": [-1.0] * 40}, "in 80 places"),

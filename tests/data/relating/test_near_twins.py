@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.integers(0, 99), st.integers(1, 60))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_rows_near_one_of_a_side_are_found_among_all_rows(folder: Path, seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     base = rng.integers(40, size=60)
