@@ -171,7 +171,8 @@ class Manifest:
         if known.on_bad_rows != wanted.on_bad_rows:
             return refuse(f"on_bad_rows={known.on_bad_rows}", wanted.on_bad_rows, f"Set on_bad_rows={known.on_bad_rows}")
         if known.code != wanted.code:
-            return refuse("other code or libraries", differences({**dict.fromkeys(wanted.code, "none"), **known.code}, wanted.code))
+            before_too = {**dict.fromkeys(wanted.code, "none"), **known.code}
+            return refuse("other code or libraries", differences(before_too, wanted.code))
         if known.reading != wanted.reading:
             was, got = (", ".join(f"{name}={value}" for name, value in it.reading.items()) for it in (known, wanted))
             return refuse(f"another format of tables ({was})", got, "Set the recipe's data as before")

@@ -112,7 +112,7 @@ class Share:
 
 
 def _divide(wanted: Wanted, known: Begun | None) -> tuple[Division, str, str]:
-    """Return the ranges of a single file, its digest and its state; none of several files.
+    """Return ranges, digest and state of a single file; none of several files.
 
     The file is not read again where the folder was begun with it in its present state.
 

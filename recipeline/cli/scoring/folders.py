@@ -76,14 +76,17 @@ def predict_folder(
 
 
 def _searched(session: Session, input: str, files: Sequence[InputFile]) -> list[Path | str]:
-    """Return the folders in which all tables are the input: paths, or the URI of objects."""
+    """Return the folders all of whose tables are the input: paths, or a URI."""
     if is_remote(input) and is_store(input):
         return [input] if files[0].name else []
     return [path.resolve() for path in local_paths(input, session.cwd, missing_rows) or [] if path.is_dir()]
 
 
 def _lies_in(folder: OutputFolder, searched: Path | str) -> bool:
-    """Whether tables of a folder would be found in another one: not where a part of the name begins with . or _."""
+    """Whether tables of a folder would be found in another one.
+
+    They are not where a part of the name begins with . or _.
+    """
     if isinstance(folder, LocalFolder) and isinstance(searched, Path):
         own, other = folder.path.parts, searched.parts
     elif isinstance(folder, StoredFolder) and isinstance(searched, str):
