@@ -211,7 +211,8 @@ class _KnownRows:
         if not self._names_requests:
             return np.zeros(0, dtype=np.uint64)
         keys = [self._keys(piece)[self._is_known(piece)] for piece in self._pieces()]
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *keys]))
+        found: np.ndarray = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *keys]))
+        return found[found > 0]
 
     def count(self) -> tuple[int, int, int]:
         """Return how many rows have a label or none, and how many lines are none."""
