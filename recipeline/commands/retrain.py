@@ -18,7 +18,7 @@ from recipeline.cli.live.log import labelled_log
 from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
 from recipeline.cli.output.results import RetrainValues
 from recipeline.cli.pipeline import name_params, run_pipeline
-from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, refuse_log
+from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, list_requests, refuse_log
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.origin.paths import local_paths
 from recipeline.data.origin.sources import is_named
@@ -178,8 +178,8 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     recipe = session.recipe.stated
     known = check_labelled(new.files, recipe, redact(data))
     filtered = _take_filtered(known)
-    run.save(TRAINING_DATA, validate_table(known, recipe, origin=redact(data)))
-    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(new.waiting, filtered)}"
+    rows = _save(run, validate_table(known, recipe, origin=redact(data)), new.files)
+    return rows, f"{words}{_without(new.waiting, filtered)}"
 
 
 def _without(waiting: int, filtered: int) -> str:
@@ -197,7 +197,6 @@ def _take_filtered(rows: pd.DataFrame) -> int:
 
 def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     """Save the champion's rows with the new ones; return the URI and a description."""
-    import numpy as np
     import pandas as pd
 
     recipe = session.recipe.stated
@@ -236,16 +235,16 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
             words += f"; {rows - len(fresh) - filtered} others were added before"
     else:
         words += f": these {rows} were added before"
-    combined = run.save(TRAINING_DATA, both)
-    requests = np.concatenate([np.zeros(0, dtype=np.uint64), *(file.requests() for file in added)])
-    if len(requests):
-        run.save(ADDED_REQUESTS, pd.DataFrame({"request": requests}))
-    run.tag(
-        base_digest=digest,
-        combined_digest=combined,
-        **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in added or new.files]),
-    )
-    return f"runs:/{run.id}/{TRAINING_DATA.name}", words
+    return _save(run, both, added or new.files, base_digest=digest), words
+
+
+def _save(run: StepRun, rows: pd.DataFrame, files: list[LabelledFile], **base: str) -> str:
+    """Save rows, and which files and requests they are of; return their URI."""
+    combined = run.save(TRAINING_DATA, rows)
+    if len(requests := list_requests(files)):
+        run.save(ADDED_REQUESTS, requests)
+    run.tag(combined_digest=combined, **base, **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in files]))
+    return f"runs:/{run.id}/{TRAINING_DATA.name}"
 
 
 def _tell_new_labels(session: Session, champion: ModelVersion, rows: pd.DataFrame) -> None:
@@ -305,7 +304,7 @@ def _contents(session: Session, digest: str) -> set[str]:
     for run in session.history.newest("retrain", limit=1000):
         tags = run.data.tags
         if RunTags.COMBINED_DIGEST in tags:
-            added = [tags[RunTags.BASE_DIGEST], *find_digests(tags, RunTags.ADDED_DIGEST)]
+            added = [tags.get(RunTags.BASE_DIGEST, ""), *find_digests(tags, RunTags.ADDED_DIGEST)]
             made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend(added)
     for run in session.history.newest("ingest", limit=1000):
         tags = run.data.tags
