@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mlflow
@@ -137,4 +139,13 @@ def test_keys_of_an_object_store_are_read_again(monkeypatch: pytest.MonkeyPatch)
 def test_a_target_that_does_not_answer_is_one_sentence_about_it(session: Session) -> None:
     target = find_target(session, "http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match=r"http://127\.0\.0\.1:9 must be reachable"), open_target(session, target):
+        pass
+
+
+def test_a_database_of_another_version_of_mlflow_is_one_sentence(session: Session, empty_store: Path) -> None:
+    shutil.copy(empty_store, session.root / "prod.db")
+    with closing(sqlite3.connect(session.root / "prod.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    target = find_target(session, "prod")
+    with pytest.raises(UnavailableError, match="out-of-date database schema"), open_target(session, target):
         pass
