@@ -26,7 +26,7 @@ NO_RESULTS = "none"
 FORMAT = 1
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Any:
     """Return the manifest in a file; None if it is none.
 
     Nor is what names a file outside of its folder. One of a later format is returned as it is.
@@ -45,11 +45,12 @@ def _is_manifest(read: Any) -> bool:
         return True
     models = read.get("models", {})
     tables = [read.get("files"), read.get("views", {}), *(models.values() if isinstance(models, dict) else [None])]
+    # Names are followed when files are read and copied, and a manifest in another store may be of anybody.
     return all(isinstance(table, dict) and all(map(_is_inside, table)) for table in tables)
 
 
 def _is_inside(name: str) -> bool:
-    """Whether a name leads to no other folder: a manifest of another store may be anybody's."""
+    """Whether a name leads to no other folder."""
     return "\\" not in name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
 
 

@@ -143,8 +143,9 @@ def test_without_a_whole_manifest_nothing_is_read(store: Store, tmp_path: Path, 
         {"files": {"/etc/hosts": "d"}},
         {"views": {"a/../../b": "d"}},
         {"files": ["verdict.json"]},
-    ]
-    + [{"models": {"m-1": {"..": "d"}}}, {"format": "1"}],
+        {"models": {"m-1": {"..": "d"}}},
+        {"format": "1"},
+    ],
 )
 def test_a_manifest_that_leads_out_of_its_folder_is_not_read(store: Store, tmp_path: Path, harmed: dict[str, object]) -> None:
     run, _ = log_toy(store)
