@@ -25,15 +25,15 @@ from recipeline.data.origin.sources import is_named
 from recipeline.data.origin.uris import redact
 from recipeline.errors import DataError, UsageError, missing_rows
 from recipeline.escape import is_remote
+from recipeline.orchestration.added_rows import find_contents, find_requests
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.datasets import find_digests, tag_digests
+from recipeline.tracking.datasets import tag_digests
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
@@ -204,7 +204,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     if champion is None:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
-    old = session.reader.load(DATASET, champion.tags[run_id_tag("ingest")])
+    ingested = champion.tags[run_id_tag("ingest")]
+    old = session.reader.load(DATASET, ingested)
     if recipe.patterns:
         recipe = recipe.with_columns(
             dict.fromkeys([*old.columns, *(name for it in new.files for name in it.table.file.columns)])
@@ -221,8 +222,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         )
     old = _as_asked(old, recipe, str(champion.version))
     digest = str(champion.tags[VersionTags.DATA_DIGEST])
-    known = _contents(session, digest)
-    asked = _requests_of(session, known)
+    known = find_contents(session, ingested, digest)
+    asked = find_requests(session, ingested, known)
     added = [file.without(asked) for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}{_without(0, _take_filtered(old))}", old
     if any(file.rows for file in added):
@@ -282,38 +283,3 @@ def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
             fix="Train on the new rows alone: mode=replace.",
         )
     return validate_table(rows[list(recipe.columns)], recipe, origin=f"The rows of version {version}", is_all=False)
-
-
-def _requests_of(session: Session, contents: set[str]) -> np.ndarray:
-    """Return the keys of the requests whose rows are in a table with such `contents`."""
-    import numpy as np
-
-    found = [np.zeros(0, dtype=np.uint64)]
-    for run in session.history.newest("retrain", limit=1000):
-        if run.data.tags.get(RunTags.COMBINED_DIGEST) in contents and session.reader.has(ADDED_REQUESTS, run.info.run_id):
-            found.append(session.reader.load(ADDED_REQUESTS, run.info.run_id)["request"].to_numpy())
-    return np.concatenate(found)
-
-
-def _contents(session: Session, digest: str) -> set[str]:
-    """Return the digests of all files in a table of training rows.
-
-    They are its own digest and those of the files and tables that it was assembled from.
-    """
-    made = dict[str | None, list[str]]()
-    for run in session.history.newest("retrain", limit=1000):
-        tags = run.data.tags
-        if RunTags.COMBINED_DIGEST in tags:
-            added = [tags.get(RunTags.BASE_DIGEST, ""), *find_digests(tags, RunTags.ADDED_DIGEST)]
-            made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend(added)
-    for run in session.history.newest("ingest", limit=1000):
-        tags = run.data.tags
-        if parts := find_digests(tags, RunTags.PART_DIGEST):
-            made.setdefault(tags[RunTags.DATA_DIGEST], []).extend(parts)
-    found, waiting = set[str](), [digest]
-    while waiting:
-        it = waiting.pop()
-        if it not in found:
-            found.add(it)
-            waiting += made.get(it, ())
-    return found
