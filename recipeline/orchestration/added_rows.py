@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def find_contents(session: Session, ingest_run_id: str, digest: str) -> set[str]:
     """Return the digests of all files in the table of training rows with a digest.
 
-    They are its own and those of the files and tables that it was assembled from. The run of ingest of a transferred version has
-    those that were known where it was made.
+    They are its own and those of the files and tables that it was assembled from. The run of ingest of a transferred version
+    has those that were known where it was made.
     """
     made = dict[str | None, list[str]]()
     for run in session.history.newest("retrain", limit=1000):
