@@ -51,7 +51,7 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
 
 def hash_features(table: pd.DataFrame, features: Sequence[str]) -> np.ndarray:
-    """Return the `row_groups` of the features, or the column COPIES of a table without them."""
+    """Return the `row_groups` of the features, or COPIES of a table without them."""
     return row_groups(table[[*features]]) if {*features} <= {*table.columns} else table[COPIES].to_numpy()
 
 
