@@ -187,7 +187,7 @@ class RowsWriter:
             return
         if self._first is not None:
             first, self._first = self._first, None
-            self._is_numbered = _numbers(first) and first.index[:1].tolist() == [0][: len(first)]
+            self._is_numbered = _numbers(first) and first.index.start == 0
             self._write(first)
         self._write(rows)
 
