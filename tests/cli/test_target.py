@@ -62,7 +62,10 @@ def test_another_model_of_the_same_store_has_the_policy_of_the_command(session: 
         assert (there.registry.name, session.registry.name) == ("Other", NAME)
 
 
-@pytest.mark.parametrize("to", ["models:/Other/3", "models:/Other@champion", "models:/", f"models:/{NAME}", "nosuch", "x.yaml"])
+@pytest.mark.parametrize(
+    "to",
+    ["models:/Other/3", "models:/Other@champion", "models:/", f"models:/{NAME}", f"models:/{NAME}.ledger", "nosuch", "x.yaml"],
+)
 def test_what_is_no_target_is_refused(session: Session, to: str) -> None:
     with pytest.raises(UsageError):
         find_target(session, to)
@@ -76,6 +79,8 @@ def test_the_own_store_is_refused_however_it_is_written_except_in_another_worksp
             find_target(session, uri)
     monkeypatch.setenv(f"{PREFIX}MLFLOW_WORKSPACE", "prod")
     assert not find_target(session, session.store.uri).is_same_store
+    with pytest.raises(UsageError, match="of the same workspace"):  # whose runs the other one does not have
+        find_target(session, "models:/Other")
 
 
 NAMES = st.sampled_from(["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN", "AWS_ACCESS_KEY_ID", "RECIPELINE_LEDGER_KEY"])

@@ -14,13 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from recipeline.artifacts import ORDER, VERDICT, VERSION
+from recipeline.artifacts import ADDED_REQUESTS, ORDER, VERDICT, VERSION
 from recipeline.cli.target import find_target, open_target
 from recipeline.hosting import mlflow_server
+from recipeline.orchestration.added_rows import find_contents, find_requests
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.transfer import writing
 from recipeline.orchestration.transfer.source import reading_version
@@ -31,7 +34,7 @@ from recipeline.tracking.connection.store import open_store
 from recipeline.tracking.lineage import lineage_of_version
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.run_copies import CopyWriter
-from recipeline.tracking.tags import VersionTags
+from recipeline.tracking.tags import VersionTags, run_id_tag
 from tests.orchestration.transfer.helpers import IDENTITY, add_version
 from tests.registry.helpers import ANN
 from tests.sessions import lines_of, open_toys
@@ -95,6 +98,19 @@ def test_the_same_version_again_writes_nothing_and_another_one_with_other_files_
     add_version(dev, slope=2.0)
     assert send(dev, prod, "2").version == "2"
     assert len(prod.registry.of_identity(IDENTITY)) == 2
+
+
+def test_files_and_requests_that_were_added_in_the_source_are_known_in_the_target(dev: Session, prod: Session) -> None:
+    digest = dev.registry.version("1").tags[VersionTags.DATA_DIGEST]
+    with dev.open_run("retrain") as run:
+        run.save(ADDED_REQUESTS, pd.DataFrame({"request": np.array([7], dtype=np.uint64)}))
+        run.tag(base_digest="b", combined_digest=digest, added_digest="f")
+    send(dev, prod)
+    ingest = prod.registry.version("1").tags[run_id_tag("ingest")]
+    assert find_contents(fresh(prod), ingest, digest) == {digest, "b", "f"}
+    assert find_requests(fresh(prod), ingest, set()).tolist() == [7]
+    with reading_version(fresh(prod), prod.registry.version("1"), with_runs=True) as found:  # and on to the next
+        assert found.runs["ingest"].tags == {"recipeline.added_digest": "b,f"}
 
 
 @pytest.mark.full
