@@ -121,7 +121,7 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
 
 
 def _begin(path: Path) -> tuple[Path, IO[bytes]]:
-    """Return an unfinished file that no other process writes to or takes for a dead one's."""
+    """Return an unfinished file that no other process writes to or removes."""
     while True:
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # processes of two pods have the same number
         file = unfinished.open("xb")
