@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import mlflow
 
@@ -45,6 +46,9 @@ _REPLACES = {
     "AWS_ACCESS_KEY_ID": ("AWS_SESSION_TOKEN",),
     "AWS_PROFILE": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 }
+
+#: The user of the source's server, whom no other server is told of.
+_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 _WORKSPACE = "MLFLOW_WORKSPACE"
 
@@ -112,6 +116,12 @@ def _plain(uri: str) -> str:
     return uri.rstrip("/")
 
 
+def _host(uri: str) -> str:
+    """Return scheme, host and port of a server's URI, without a user."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
 def _profile_of(session: Session, to: str, environment: dict[str, str]) -> tuple[Profile, str]:
     """Return the profile that `to` names, itself or by its store, and its name."""
     folder = session.root / "profiles"
@@ -144,7 +154,7 @@ def open_target(session: Session, target: Target) -> Iterator[Session]:
     ------
     UnavailableError : it does not answer, does not know the user, or lacks what a transfer needs.
     """
-    with _environment_of_target(), store_errors(target.uri):
+    with _environment_of_target(is_same_host=_host(target.uri) == _host(session.store.uri)), store_errors(target.uri):
         store = session.store
         if not target.is_same_store:
             store = open_store(
@@ -173,11 +183,14 @@ def open_target(session: Session, target: Target) -> Iterator[Session]:
 
 
 @contextmanager
-def _environment_of_target() -> Iterator[None]:
-    """Set the environment of the target for the block, and restore it."""
+def _environment_of_target(*, is_same_host: bool = False) -> Iterator[None]:
+    """Set the environment of the target for the block, and restore it.
+
+    Another host than the source's does not get the source's user.
+    """
     before, uri, given = dict(os.environ), mlflow.get_tracking_uri(), _given()
     replaced = [other for name, others in _REPLACES.items() if given.get(name) for other in others]
-    for name in (*_OF_SOURCE, *replaced):
+    for name in (*_OF_SOURCE, *replaced, *(() if is_same_host else _LOGIN)):
         os.environ.pop(name, None)
     os.environ.update({name: value for name, value in given.items() if name not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")})
     forget_storage_clients()

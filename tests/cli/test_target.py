@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -98,7 +99,7 @@ def test_the_environment_is_the_targets_in_the_block_and_as_it_was_after_it(
             patch.setenv(name, value)
         patch.setenv("MLFLOW_RUN_ID", "f" * 32)
         before, uri = dict(os.environ), mlflow.get_tracking_uri()
-        with suppress(KeyError), _environment_of_target():
+        with suppress(KeyError), _environment_of_target(is_same_host=True):
             assert "MLFLOW_RUN_ID" not in os.environ
             expected = own | given_
             if given_.get("MLFLOW_TRACKING_TOKEN") and "MLFLOW_TRACKING_USERNAME" not in given_:
@@ -117,11 +118,34 @@ def test_a_token_of_the_target_is_sent_and_no_user_or_key_of_the_source(monkeypa
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(f"{PREFIX}MLFLOW_TRACKING_TOKEN", "t")
     monkeypatch.setenv(f"{PREFIX}AWS_PROFILE", "prod")
-    with _environment_of_target():
+    with _environment_of_target(is_same_host=True):
         creds = get_default_host_creds("http://prod:5000")
         assert (creds.username, creds.password, creds.token) == (None, None, "t")
         assert "AWS_ACCESS_KEY_ID" not in os.environ
     assert source.items() <= os.environ.items()
+
+
+@pytest.mark.parametrize(
+    ("to", "sent"),
+    [("http://dev:5000/other", "ann"), ("http://x@DEV:5000", "ann"), ("http://prod:5000", None), ("https://dev:5000", None)],
+)
+def test_the_user_of_the_source_is_sent_to_its_own_host_only(
+    session: Session, monkeypatch: pytest.MonkeyPatch, to: str, sent: str | None
+) -> None:
+    source = {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "secret", "MLFLOW_TRACKING_TOKEN": "t"}
+    for name, value in source.items():
+        monkeypatch.setenv(name, value)
+    session = replace(session, store=replace(session.store, uri="http://dev:5000"))
+    seen = []
+
+    def note(uri: str, **_: object) -> Store:
+        seen.append(get_default_host_creds(uri))
+        raise UnavailableError("away")
+
+    monkeypatch.setattr("recipeline.cli.target.open_store", note)
+    with pytest.raises(UnavailableError), open_target(session, find_target(session, to)):
+        pass
+    assert [(it.username, it.password, it.token) for it in seen] == [(sent, "secret" if sent else None, "t" if sent else None)]
 
 
 def test_a_session_of_the_target_has_its_store_policy_user_and_key(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
