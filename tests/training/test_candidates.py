@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
+from recipeline.training import candidates
 from recipeline.training.candidates import (
     assemble_model,
     average_members,
@@ -285,3 +286,36 @@ def test_the_packages_of_a_candidate_are_those_of_its_parts_and_members() -> Non
     assert packages_of(recipe, "Own") == {"mine", "theirs"}
     assert packages_of(recipe, "ElasticNet") == {"sklearn"}
     assert packages_of(recipe, "Mean") == {"mine", "theirs", "sklearn"}
+
+
+class Booster(DecisionTreeRegressor):
+    """Takes any parameter, as those of LightGBM and XGBoost do."""
+
+    def __init__(self, **params: Any) -> None:
+        self.given = params
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "expected"),
+    [
+        (
+            "lightgbm.LGBMRegressor",
+            {"num_leaves": 7},
+            {"num_leaves": 7, "n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1},
+        ),
+        (
+            "lightgbm.LGBMRegressor",
+            {"num_threads": 2, "verbosity": 1, "force_col_wise": True, "deterministic": False},
+            {"num_threads": 2, "verbosity": 1, "force_col_wise": True, "deterministic": False},
+        ),
+        ("xgboost.XGBRegressor", {"max_depth": 3}, {"max_depth": 3, "n_jobs": 1}),
+        ("xgboost.XGBRegressor", {"n_jobs": 4}, {"n_jobs": 4}),
+        ("other.Regressor", {"max_depth": 3}, {"max_depth": 3}),
+    ],
+)
+def test_a_booster_has_one_thread_and_is_silent_unless_the_recipe_says_otherwise(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch, path: str, params: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("recipeline.training.candidates.import_object", lambda *_, **__: Booster)
+    assert candidates._construct(recipe, path, params, "x").given == expected
