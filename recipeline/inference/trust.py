@@ -12,8 +12,8 @@ from typing import Any
 
 from recipeline.config.import_path import setup_line
 from recipeline.errors import UnavailableError, UsageError
+from recipeline.inference._boosters import booster_types, find_misplaced, lacking_library
 from recipeline.inference._compat import TREES, TRUSTED
-from recipeline.inference.boosters import booster_types, find_misplaced, lacking_library
 
 __all__ = ["TREES", "TRUSTED", "RefusedModel", "read_model", "read_skops", "types_to_trust"]
 

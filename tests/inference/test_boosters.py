@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from recipeline.errors import UsageError
-from recipeline.inference import boosters
-from recipeline.inference.boosters import LIBRARIES, Library, booster_types, find_misplaced, lacking_library
+from recipeline.inference import _boosters
+from recipeline.inference._boosters import LIBRARIES, Library, booster_types, find_misplaced, lacking_library
 from recipeline.inference.trust import TRUSTED, RefusedModel, read_skops, types_to_trust
 
 X = np.arange(80.0).reshape(40, 2)
@@ -63,7 +63,7 @@ BOOSTED, TREES = f"{__name__}.Boosted", f"{__name__}.Trees"
 def _library(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library of boosters that is installed: the tests themselves."""
     known = Library((BOOSTED,), TREES, ("collections.OrderedDict",))
-    monkeypatch.setattr(boosters, "LIBRARIES", {**LIBRARIES, "tests": known})
+    monkeypatch.setattr(_boosters, "LIBRARIES", {**LIBRARIES, "tests": known})
 
 
 def written(model: Any, path: Path, change: Callable[[str], str] = lambda text: text) -> Path:
@@ -145,7 +145,7 @@ def test_an_object_that_has_the_number_of_the_trees_is_refused_whatever_it_is_ca
 
 def test_trees_of_another_library_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = Library((BOOSTED,), f"{__name__}.Others"), Library((f"{__name__}.Other",), TREES, ("collections.OrderedDict",))
-    monkeypatch.setattr(boosters, "LIBRARIES", dict(zip(("tests", "recipeline"), own, strict=True)))
+    monkeypatch.setattr(_boosters, "LIBRARIES", dict(zip(("tests", "recipeline"), own, strict=True)))
     assert find_misplaced(written(Boosted().fit(X, Y), tmp_path / "m.skops")) == TREES
 
 
@@ -170,7 +170,7 @@ def test_the_method_of_a_booster_is_refused(method: str, tmp_path: Path) -> None
 def test_a_library_that_is_not_installed_is_named_with_what_to_type(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boosters, "_is_installed", lambda package: package == "tests")
+    monkeypatch.setattr(_boosters, "_is_installed", lambda package: package == "tests")
 
     def cut(path: str) -> tuple[str, str, str]:
         return path.rpartition(".")
@@ -194,9 +194,9 @@ def test_a_library_that_is_not_installed_is_named_with_what_to_type(
 
 
 def test_the_types_of_a_library_that_is_not_installed_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boosters, "_is_installed", lambda _: False)
+    monkeypatch.setattr(_boosters, "_is_installed", lambda _: False)
     assert booster_types() == frozenset()
-    monkeypatch.setattr(boosters, "_is_installed", lambda package: package == "xgboost")
+    monkeypatch.setattr(_boosters, "_is_installed", lambda package: package == "xgboost")
     assert booster_types() == LIBRARIES["xgboost"].types
 
 

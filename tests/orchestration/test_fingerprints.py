@@ -120,7 +120,7 @@ RECIPE = {
 } | {"config/yaml_reader", "metrics/catalogue"}
 #: Stored rows draw the samples that large tables are described by.
 HANDED_ON = {"artifacts", "config/import_path", "data/stored_rows", "records"}
-HANDED_ON |= {"inference/_compat", "inference/boosters", "inference/trust"}
+HANDED_ON |= {"inference/_compat", "inference/_boosters", "inference/trust"}
 RELATES = {"data/relating/grouping", "data/relating/neighbours", "data/relating/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/workers", "metrics/bootstrap"}
 #: Tasks; a change of one may change every result of its room.

@@ -12,13 +12,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import (
     BaggingRegressor,
     RandomForestRegressor,
+    VotingClassifier,
     VotingRegressor,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import all_estimators
 from sklearn.utils.validation import check_is_fitted
 
@@ -319,3 +320,24 @@ def test_a_booster_has_one_thread_and_is_silent_unless_the_recipe_says_otherwise
 ) -> None:
     monkeypatch.setattr("recipeline.training.candidates.import_object", lambda *_, **__: Booster)
     assert candidates._construct(recipe, path, params, "x").given == expected
+
+
+@pytest.mark.parametrize(("path", "is_wrapped"), [("xgboost.XGBClassifier", True), ("lightgbm.LGBMClassifier", False)])
+def test_labels_are_numbered_for_a_classifier_that_accepts_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, path: str, is_wrapped: bool
+) -> None:
+    monkeypatch.setattr("recipeline.training.candidates._DEFAULTS", {})
+    monkeypatch.setattr("recipeline.training.candidates.import_object", lambda *_, **__: DecisionTreeClassifier)
+    content = small_recipe() | {"task": "multiclass", "target": "quality"}
+    content["columns"]["quality"] = {"type": "category", "values": ["a", "b", "c"]}
+    content |= {"metrics": {}, "gates": {"validation_criteria": []}, "promotion": {}, "monitoring": {}}
+    content["candidates"] = {"New": {"alias": "new", "estimator": path, "params": {"max_depth": 2}}}
+    built = build_candidate(as_recipe(content), "New")
+    rows = pd.DataFrame({"x": np.arange(9.0)})
+    built.fit(rows, np.array(["a", "b", "c"] * 3))
+    assert isinstance(built, VotingClassifier) == is_wrapped
+    assert {*built.predict(rows)} <= {"a", "b", "c"}
+    member = built.estimators_[0] if is_wrapped else built
+    assert member.get_params()["max_depth"] == 2
+    assert member.random_state == content["random_state"]
+    assert member.classes_.tolist() == ([0, 1, 2] if is_wrapped else ["a", "b", "c"])
