@@ -4,9 +4,8 @@ Usage: make bench-scale [ARGS="data=wines.csv sizes=1600,16000000 steps=ingest,s
 
 The rows are drawn from the data with replacement and jittered, so that nearly all are distinct, and written as Parquet. Each
 step is a process of its own, against a new SQLite store for each size. The peak is that of one process, the largest of the
-command; in brackets is that of all its processes together, which count shared memory several times; behind seconds are those of
-all CPUs. The slope of a step is that
-of its seconds between the two largest sizes, both on a logarithmic scale: 1 is a time proportional to the rows.
+command; all its processes together count shared memory several times. The slope of a step is that of its seconds between the
+two largest sizes, both on a logarithmic scale: 1 is a time proportional to the rows.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def write_profile(folder: Path, max_train_rows: int) -> Path:
     """Write a profile of a new store in the folder."""
     store = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "artifact_location": f"{folder}/mlruns"}
     engine = {"max_train_rows": max_train_rows} if max_train_rows else {}
-    profile = {"store": store, "data": str(folder / "rows.parquet"), "promote": "always", "engine": engine}
+    profile = {"store": store, "data": str(folder / "rows.parquet"), "promote": "auto", "engine": engine}
     path = folder / "bench.yaml"
     path.write_text(yaml.safe_dump({name: value for name, value in profile.items() if value}), encoding="utf-8")
     return path
@@ -146,15 +145,14 @@ def slope(results: dict[int, dict[str, Done]], step: str, which: str = "seconds"
 
 
 def tabulate(results: dict[int, dict[str, Done]]) -> str:
-    """Return seconds, peaks and slopes of each step; those of CPUs in brackets."""
-    sizes = sorted(results)
-    table = new_table(["step", *(f"{size:,}" for size in sizes), "slope"])
-    for step in results[sizes[0]]:
-        found = [results[size][step] for size in sizes]
-        cells = [f"{it.seconds:.1f} s ({it.cpu:.1f}), {it.memory:,.0f} MiB ({it.together:,.0f})" for it in found]
-        table.add_row(
-            [step, *cells, f"{slope(results, step):.2f} ({slope(results, step, 'cpu'):.2f})" if len(sizes) > 1 else ""]
-        )
+    """Return seconds, peaks and slopes; `of CPUs` is the slope of CPU seconds."""
+    table = new_table(["step", "rows", "seconds", "slope", "CPUs", "of CPUs", "MiB", "in all"])
+    for step in results[min(results)]:
+        for size in sorted(results):
+            it, is_last = results[size][step], size == max(results) > min(results)
+            slopes = [f"{slope(results, step, which):.2f}" if is_last else "" for which in ("seconds", "cpu")]
+            cells = [f"{it.seconds:.1f}", slopes[0], f"{it.cpu:.1f}", slopes[1], f"{it.memory:,.0f}", f"{it.together:,.0f}"]
+            table.add_row([step, f"{size:,}", *cells], divider=is_last)
     return str(table.get_string())
 
 

@@ -46,7 +46,7 @@ class Begun:
 
     All that decides on its bytes but the content of several files. `digest` and `spans` are those of a single file; `state` is
     the state in which it was read. `origin` and `state` may differ between machines. `code` has versions of libraries and
-    digests of code.
+    digests of code, `reading` the recipe's format of tables.
     """
 
     model: ModelIdentity
@@ -54,6 +54,7 @@ class Begun:
     columns: tuple[str, ...]
     on_bad_rows: str
     code: Mapping[str, str]
+    reading: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
     spans: tuple[Span, ...] = ()
     origin: str = ""
@@ -115,7 +116,10 @@ class Manifest:
         UnavailableError : the manifest is broken.
         """
         found = self._read(_FOLDER, Begun)
-        if found is None and (others := [it for it in self._folder.sizes() if not it.rpartition("/")[2].startswith(".")]):
+        names = {} if found else self._folder.sizes()
+        if _FOLDER in names:  # another machine has begun it since
+            found = self._read(_FOLDER, Begun)
+        elif others := [it for it in names if not it.rpartition("/")[2].startswith(".")]:
             raise UsageError(
                 "output must be an empty folder, or one that predict has begun.",
                 got=f"'{self._folder.label}', with '{others[0]}'",
@@ -135,13 +139,22 @@ class Manifest:
         Raises
         ------
         UsageError : it was begun with another model, another input, other code, or another on_bad_rows.
+        UnavailableError : another command is beginning it, and has not yet.
         """
         known = self.read()
-        if known is None and not self._folder.create(_FOLDER, _as_json(wanted)):
-            known = self.read()
-        if known is not None and known.key != wanted.key:
+        if known is None and self._folder.create(_FOLDER, _as_json(wanted)):
+            return wanted
+        return self._require(known or self.read(), wanted)
+
+    def _require(self, known: Begun | None, wanted: Begun) -> Begun:
+        if known is None:
+            raise UnavailableError(
+                f"{_FOLDER} of {self._folder.label} is not there.",
+                fix="Type the command again when no other one begins the folder.",
+            )
+        if known.key != wanted.key:
             raise self._mixed(known, wanted)
-        return known or wanted
+        return known
 
     def _mixed(self, known: Begun, wanted: Begun) -> UsageError:
         def refuse(begun: str, got: str, fix: str = "") -> UsageError:
@@ -158,7 +171,11 @@ class Manifest:
         if known.on_bad_rows != wanted.on_bad_rows:
             return refuse(f"on_bad_rows={known.on_bad_rows}", wanted.on_bad_rows, f"Set on_bad_rows={known.on_bad_rows}")
         if known.code != wanted.code:
-            return refuse("other code or libraries", differences(known.code, wanted.code))
+            before_too = {**dict.fromkeys(wanted.code, "none"), **known.code}
+            return refuse("other code or libraries", differences(before_too, wanted.code))
+        if known.reading != wanted.reading:
+            was, got = (", ".join(f"{name}={value}" for name, value in it.reading.items()) for it in (known, wanted))
+            return refuse(f"another format of tables ({was})", got, "Set the recipe's data as before")
         if known.digest != wanted.digest or known.parts != wanted.parts:
             return refuse(f"another input, {_count(len(known.parts))}", _other_input(known, wanted), "Name that input")
         return refuse(f"other columns ({', '.join(known.columns)})", ", ".join(wanted.columns), "Name that input")
@@ -175,31 +192,39 @@ class Manifest:
         sizes = self._folder.sizes()
         found = {}
         for part in parts:
-            name = f"{_PARTS}/{part.name}.json"
+            name = f"{_PARTS}/{part.label}.json"
             done = self._read(name, PartDone) if name in sizes else None
             if done is None:
                 continue
             if done.begun != begun:
                 raise UsageError(
-                    f"The part '{part.name}' of {self._folder.label} was done with another model or input.",
+                    f"The part '{part.label}' of {self._folder.label} was done with another model or input.",
                     fix="Name another folder, or delete this one.",
                 )
             has_output = sizes.get(part.output) == done.output.bytes
             if has_output and (not done.rejects or sizes.get(part.rejects) == done.rejects.bytes):
-                found[part.name] = done
+                found[part.label] = done
         return found
 
     def missing(self, parts: Sequence[Part]) -> list[int]:
-        """Return the places of parts that no machine has done."""
-        names = self._folder.sizes(f"{_PARTS}/")
-        return [place for place, part in enumerate(parts) if f"{_PARTS}/{part.name}.json" not in names]
+        """Return the places of parts that no machine has done, or whose output is gone."""
+        names = self._folder.sizes()
+        wanted = ((place, {f"{_PARTS}/{part.label}.json", part.output}) for place, part in enumerate(parts))
+        return [place for place, both in wanted if not both <= names.keys()]
 
     def add(self, done: PartDone) -> None:
         """Note a part whose output is there."""
         self._folder.write(f"{_PARTS}/{done.name}.json", _as_json(done))
 
-    def close(self) -> None:
-        """Mark the folder as complete, as Hadoop does."""
+    def close(self, begun: Begun) -> None:
+        """Mark the folder as complete, as Hadoop does.
+
+        Raises
+        ------
+        UsageError : a store that cannot make a file once has the beginning of another command.
+        UnavailableError : it has none any more.
+        """
+        self._require(self._read(_FOLDER, Begun), begun)
         self._folder.write(_COMPLETE, b"")
 
     def reopen(self) -> None:

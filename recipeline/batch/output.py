@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from recipeline.data.origin.stores.objects import StoreFolder, spooled
 from recipeline.data.origin.uris import redact
-from recipeline.data.writers import as_unwritable
+from recipeline.data.writers import as_unwritable, remove_unfinished
 
 
 class OutputFolder(ABC):
@@ -64,8 +65,7 @@ class LocalFolder(OutputFolder):
     def writing(self, name: str) -> Iterator[Path]:
         path = self._made(name)
         with as_unwritable(path):
-            for unfinished in path.parent.glob(f".{_plain(path.name)}.*.part"):  # of a process that was killed
-                unfinished.unlink(missing_ok=True)
+            remove_unfinished(path)
         yield path
 
     def sizes(self, below: str = "") -> dict[str, int]:
@@ -115,7 +115,7 @@ class LocalFolder(OutputFolder):
 
     @contextmanager
     def _unfinished(self, path: Path, content: bytes) -> Iterator[Path]:
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             with unfinished.open("wb") as file:
                 file.write(content)
@@ -125,11 +125,6 @@ class LocalFolder(OutputFolder):
         finally:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
-
-
-def _plain(name: str) -> str:
-    """Return a name as a pattern that only it fits."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,10 @@ class InputFile:
         except OSError as error:
             raise DataError(f"{self.label} cannot be read: {error.strerror or error}.", fix="Check its permissions.") from None
 
+    def changed(self) -> DataError:
+        """Return the error for a file that was written to while it was read."""
+        return DataError(f"{self.label} was changed while it was read.", fix="Try again.")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -74,6 +78,11 @@ class Part:
     suffix: str
     file: InputFile
     span: Span | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name among all parts: a.csv and a.parquet are two."""
+        return f"{self.name}{self.suffix}"
 
     @property
     def output(self) -> str:

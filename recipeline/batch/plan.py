@@ -32,13 +32,17 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a folder that was begun, and why a single file is not divided."""
+    """The parts of a folder that was begun, and why a single file is not divided.
+
+    `state` is that of a single file on this machine.
+    """
 
     wanted: Wanted
     folder: OutputFolder
     parts: tuple[Part, ...]
     begun: Begun
     reason: str
+    state: str = ""
 
     @classmethod
     def begin(cls, folder: OutputFolder, wanted: Wanted) -> Plan:
@@ -50,22 +54,23 @@ class Plan:
         DataError : the input is broken.
         """
         manifest = Manifest(folder)
-        division, digest = _divide(wanted, manifest.read())
+        division, digest, state = _divide(wanted, manifest.read())
         parts = make_parts(wanted.files, wanted.name, division.spans)
         begun = manifest.begin(
             Begun(
                 model=wanted.model,
-                parts=tuple(part.name for part in parts),
+                parts=tuple(part.label for part in parts),
                 columns=tuple(parts[0].open(wanted.names, wanted.format).file.columns),
                 on_bad_rows="reject" if wanted.rejects else "stop",
                 code=wanted.code,
+                reading=_describe(wanted.format),
                 digest=digest,
                 spans=division.spans,
                 origin=wanted.origin,
-                state=wanted.files[0].state if digest else "",
+                state=state,
             )
         )
-        return cls(wanted, folder, tuple(parts), begun, division.reason)
+        return cls(wanted, folder, tuple(parts), begun, division.reason, state)
 
     def share(self, shard: Shard) -> Share:
         """Return what a shard has done, and what is left.
@@ -77,11 +82,22 @@ class Plan:
         own = [part for place, part in enumerate(self.parts) if shard.has(place)]
         key, format, rejects = self.begun.key, self.wanted.format, self.wanted.rejects
         found = Manifest(self.folder).find_done(own, key)
-        done = {part.name: found[part.name] for part in own if part.name in found and is_unchanged(part.file, found[part.name])}
+        done = {name: found[name] for part in own if (name := part.label) in found and is_unchanged(part.file, found[name])}
+        before = self.folder.sizes("_rejects/") if rejects else {}
         tasks = [
-            PartTask(part, self.folder, key, self.begun.columns, format, rejects, had_rejects=part.name in found)
+            PartTask(
+                part,
+                self.folder,
+                key,
+                self.begun.columns,
+                format,
+                rejects,
+                had_rejects=part.rejects in before,
+                digest=self.begun.digest,
+                state=self.state,
+            )
             for part in own
-            if part.name not in done
+            if part.label not in done
         ]
         return Share(tuple(done.values()), tuple(tasks), changed=len(found) - len(done))
 
@@ -95,14 +111,30 @@ class Share:
     changed: int
 
 
-def _divide(wanted: Wanted, known: Begun | None) -> tuple[Division, str]:
-    """Return the ranges of a single file and its digest; none of several files.
+def _divide(wanted: Wanted, known: Begun | None) -> tuple[Division, str, str]:
+    """Return ranges, digest and state of a single file; none of several files.
 
     The file is not read again where the folder was begun with it in its present state.
+
+    Raises
+    ------
+    DataError : it is broken, or changes meanwhile.
     """
     files = wanted.files
     if len(files) > 1:
-        return Division(()), ""
-    if known and known.digest and known.state == files[0].state:
-        return Division(known.spans), known.digest
-    return divide(files, wanted.names, wanted.format), files[0].digest()
+        return Division(()), "", ""
+    file = files[0]
+    state = file.state
+    if known and known.digest and known.state == state:
+        return Division(known.spans), known.digest, state
+    division, digest = divide(files, wanted.names, wanted.format), file.digest()
+    if file.state != state:
+        raise file.changed()
+    return division, digest, state
+
+
+def _describe(format: Format) -> dict[str, str]:
+    """Return a format as the manifest has it: what is not set is left out."""
+    renamed = {f"rename.{name}": to for name, to in format.rename.items()}
+    settings = {"encoding": format.encoding, "separator": format.separator, **renamed}
+    return {name: value for name, value in settings.items() if value}

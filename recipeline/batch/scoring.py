@@ -19,7 +19,8 @@ from recipeline.inference.predictor import Asked
 class PartTask:
     """A part to predict, the folder of its output, and what that was begun with.
 
-    `had_rejects`: an earlier content of the part had bad rows, whose file must go.
+    `had_rejects`: an earlier content of the part had bad rows, whose file must go. `digest` is that of a single file, and
+    `state` the state in which it had it.
     """
 
     part: Part
@@ -29,6 +30,8 @@ class PartTask:
     format: Format
     rejects: bool
     had_rejects: bool = False
+    digest: str = ""
+    state: str = ""
 
 
 def predict_part(task: PartTask, asked: Asked, report: Callable[[int], None] = lambda _: None) -> PartDone:
@@ -43,7 +46,10 @@ def predict_part(task: PartTask, asked: Asked, report: Callable[[int], None] = l
     UnavailableError : it cannot be read, or its output not written.
     """
     part, folder = task.part, task.folder
-    state, digest = part.file.state, "" if part.span else part.file.digest()
+    state = part.file.state
+    if task.digest and state != task.state and part.file.digest() != task.digest:
+        raise part.file.changed()  # since its ranges were found
+    digest = "" if part.span else part.file.digest()
     table = part.open(asked.names, task.format)
     other = sorted(set(table.file.columns) ^ set(task.columns))
     if other:
@@ -57,14 +63,14 @@ def predict_part(task: PartTask, asked: Asked, report: Callable[[int], None] = l
         aside = stack.enter_context(folder.writing(part.rejects)) if task.rejects else None
         tally = Job([table], asked, path, aside, table.label, may_be_empty=True).run(report)
         if part.file.state != state:
-            raise DataError(f"{table.label} was changed while it was read.", fix="Try again.")
+            raise part.file.changed()
         output, rejects = Written.of(path), Written.of(aside) if aside and tally.rejected else None
         if aside and not rejects:
-            aside.unlink()
+            aside.unlink(missing_ok=True)  # another machine with the same shard may have been first
     if task.had_rejects and not rejects:
         folder.delete(part.rejects)
     done = PartDone(
-        part.name,
+        part.label,
         task.begun,
         digest,
         state,

@@ -154,6 +154,14 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
     return list(found.values())
 
 
+def list_requests(files: Sequence[LabelledFile]) -> pd.DataFrame:
+    """Return the keys of the requests of files' rows as the column `request`."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.DataFrame({"request": np.concatenate([np.zeros(0, dtype=np.uint64), *(file.requests() for file in files)])})
+
+
 def _open_learnable(file: RowPath, recipe: Recipe) -> Table:
     """Return a file as a table.
 
@@ -211,7 +219,8 @@ class _KnownRows:
         if not self._names_requests:
             return np.zeros(0, dtype=np.uint64)
         keys = [self._keys(piece)[self._is_known(piece)] for piece in self._pieces()]
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *keys]))
+        found: np.ndarray = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *keys]))
+        return found[found > 0]
 
     def count(self) -> tuple[int, int, int]:
         """Return how many rows have a label or none, and how many lines are none."""

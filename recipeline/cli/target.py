@@ -71,6 +71,12 @@ def find_target(session: Session, to: str) -> Target:
     """
     environment = {**os.environ, **_given()}
     named, name = _MODEL.match(to), session.recipe.model_name
+    if named and (named["name"].endswith(".ledger") or environment.get(_WORKSPACE) != os.environ.get(_WORKSPACE)):
+        raise UsageError(
+            "to must be models:/<name> for another model of the same workspace, and no ledger.",
+            got=f"'{to}'",
+            fix=f"Name another model; for another workspace, name the URI of the store, with {PREFIX}{_WORKSPACE}.",
+        )
     if to.startswith("models:") and not named:
         raise UsageError("to must be models:/<name> for another model.", got=f"'{to}'", fix="Leave out version and alias.")
     if named:

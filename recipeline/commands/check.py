@@ -89,8 +89,8 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
 def _least_rows(settings: CommandSettings) -> int:
     """Return a number of rows that models will certainly be fitted to; 0: not known.
 
-    It is known of Parquet files on this machine, which say how many rows they have, unless the recipe filters rows or leaves
-    some out between training and test rows.
+    It is known of Parquet files on this machine, which say how many rows they have, unless the recipe filters rows, or leaves
+    out those without a target or some between training and test rows.
     """
     import pyarrow.parquet
 
@@ -99,7 +99,8 @@ def _least_rows(settings: CommandSettings) -> int:
     from recipeline.errors import missing_file
 
     recipe, data = settings.recipe, settings.profile.data
-    if is_named(data, recipe) or recipe.rows.filter or recipe.split.custom or recipe.split.gap:
+    leaves_out = recipe.rows.filter or recipe.missing_target == "drop"
+    if is_named(data, recipe) or leaves_out or recipe.split.custom or recipe.split.gap:
         return 0
     paths = local_paths(data, settings.cwd, missing_file)
     if not paths or not all(path.is_file() and path.suffix == ".parquet" for path in paths):

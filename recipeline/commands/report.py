@@ -113,7 +113,7 @@ def _inspect(session: Session, run: StepRun, *, is_nested: bool) -> Inspection:
     session.reporter.say(f"report: inspecting {best.candidate}")
     top = [entry.feature for entry in run.load(DIAGNOSIS).importance[:TOP]]
     method, (limit, _) = run.load(LEAK_AUDIT).method, find_fitted(run)
-    table, _ = limit_rows(run.load(DATASET), recipe, method, limit)
+    table, _ = limit_rows(run.open(DATASET), recipe, method, limit)
     return Inspection(
         split_method=method,
         learning_curve=learning_curve(model, train, recipe, method, session.workers, session.reporter.advance),

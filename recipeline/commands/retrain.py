@@ -18,22 +18,22 @@ from recipeline.cli.live.log import labelled_log
 from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
 from recipeline.cli.output.results import RetrainValues
 from recipeline.cli.pipeline import name_params, run_pipeline
-from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, refuse_log
+from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, list_requests, refuse_log
 from recipeline.config.table import SYNTHETIC
 from recipeline.data.origin.paths import local_paths
 from recipeline.data.origin.sources import is_named
 from recipeline.data.origin.uris import redact
 from recipeline.errors import DataError, UsageError, missing_rows
 from recipeline.escape import is_remote
+from recipeline.orchestration.added_rows import find_contents, find_requests
 from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.datasets import find_digests, tag_digests
+from recipeline.tracking.datasets import tag_digests
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
@@ -178,8 +178,8 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     recipe = session.recipe.stated
     known = check_labelled(new.files, recipe, redact(data))
     filtered = _take_filtered(known)
-    run.save(TRAINING_DATA, validate_table(known, recipe, origin=redact(data)))
-    return f"runs:/{run.id}/{TRAINING_DATA.name}", f"{words}{_without(new.waiting, filtered)}"
+    rows = _save(run, validate_table(known, recipe, origin=redact(data)), new.files)
+    return rows, f"{words}{_without(new.waiting, filtered)}"
 
 
 def _without(waiting: int, filtered: int) -> str:
@@ -197,7 +197,6 @@ def _take_filtered(rows: pd.DataFrame) -> int:
 
 def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     """Save the champion's rows with the new ones; return the URI and a description."""
-    import numpy as np
     import pandas as pd
 
     recipe = session.recipe.stated
@@ -205,7 +204,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     if champion is None:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
-    old = session.reader.load(DATASET, champion.tags[run_id_tag("ingest")])
+    ingested = champion.tags[run_id_tag("ingest")]
+    old = session.reader.load(DATASET, ingested)
     if recipe.patterns:
         recipe = recipe.with_columns(
             dict.fromkeys([*old.columns, *(name for it in new.files for name in it.table.file.columns)])
@@ -222,8 +222,8 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
         )
     old = _as_asked(old, recipe, str(champion.version))
     digest = str(champion.tags[VersionTags.DATA_DIGEST])
-    known = _contents(session, digest)
-    asked = _requests_of(session, known)
+    known = find_contents(session, ingested, digest)
+    asked = find_requests(session, ingested, known)
     added = [file.without(asked) for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}{_without(0, _take_filtered(old))}", old
     if any(file.rows for file in added):
@@ -236,16 +236,16 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
             words += f"; {rows - len(fresh) - filtered} others were added before"
     else:
         words += f": these {rows} were added before"
-    combined = run.save(TRAINING_DATA, both)
-    requests = np.concatenate([np.zeros(0, dtype=np.uint64), *(file.requests() for file in added)])
-    if len(requests):
-        run.save(ADDED_REQUESTS, pd.DataFrame({"request": requests}))
-    run.tag(
-        base_digest=digest,
-        combined_digest=combined,
-        **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in added or new.files]),
-    )
-    return f"runs:/{run.id}/{TRAINING_DATA.name}", words
+    return _save(run, both, added or new.files, base_digest=digest), words
+
+
+def _save(run: StepRun, rows: pd.DataFrame, files: list[LabelledFile], **base: str) -> str:
+    """Save rows, and which files and requests they are of; return their URI."""
+    combined = run.save(TRAINING_DATA, rows)
+    if len(requests := list_requests(files)):
+        run.save(ADDED_REQUESTS, requests)
+    run.tag(combined_digest=combined, **base, **tag_digests(RunTags.ADDED_DIGEST, [file.digest for file in files]))
+    return f"runs:/{run.id}/{TRAINING_DATA.name}"
 
 
 def _tell_new_labels(session: Session, champion: ModelVersion, rows: pd.DataFrame) -> None:
@@ -283,38 +283,3 @@ def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:
             fix="Train on the new rows alone: mode=replace.",
         )
     return validate_table(rows[list(recipe.columns)], recipe, origin=f"The rows of version {version}", is_all=False)
-
-
-def _requests_of(session: Session, contents: set[str]) -> np.ndarray:
-    """Return the keys of the requests whose rows are in a table with such `contents`."""
-    import numpy as np
-
-    found = [np.zeros(0, dtype=np.uint64)]
-    for run in session.history.newest("retrain", limit=1000):
-        if run.data.tags.get(RunTags.COMBINED_DIGEST) in contents and session.reader.has(ADDED_REQUESTS, run.info.run_id):
-            found.append(session.reader.load(ADDED_REQUESTS, run.info.run_id)["request"].to_numpy())
-    return np.concatenate(found)
-
-
-def _contents(session: Session, digest: str) -> set[str]:
-    """Return the digests of all files in a table of training rows.
-
-    They are its own digest and those of the files and tables that it was assembled from.
-    """
-    made = dict[str | None, list[str]]()
-    for run in session.history.newest("retrain", limit=1000):
-        tags = run.data.tags
-        if RunTags.COMBINED_DIGEST in tags:
-            added = [tags[RunTags.BASE_DIGEST], *find_digests(tags, RunTags.ADDED_DIGEST)]
-            made.setdefault(tags[RunTags.COMBINED_DIGEST], []).extend(added)
-    for run in session.history.newest("ingest", limit=1000):
-        tags = run.data.tags
-        if parts := find_digests(tags, RunTags.PART_DIGEST):
-            made.setdefault(tags[RunTags.DATA_DIGEST], []).extend(parts)
-    found, waiting = set[str](), [digest]
-    while waiting:
-        it = waiting.pop()
-        if it not in found:
-            found.add(it)
-            waiting += made.get(it, ())
-    return found

@@ -115,14 +115,15 @@ class _Spread:
             numbers = values.to_numpy(dtype=float)
             count, mean = len(numbers), float(numbers.mean())
             total, apart = self.count + count, mean - self.mean
-            self.squares += float(np.square(numbers - mean).sum()) + apart**2 * self.count * count / total
+            # Not `apart**2`, which raises an error of a number that is too large.
+            self.squares += float(np.square(numbers - mean).sum()) + apart * (self.count * count / total) * apart
             self.mean += apart * count / total
             self.count = total
 
     def whole(self, distinct: int) -> Whole:
         """Return the spread of all values, beside the number of `distinct` ones."""
-        mean = self.mean if self.count else None
-        std = float(np.sqrt(self.squares / (self.count - 1))) if self.count > 1 else None
+        mean = known(self.mean) if self.count else None
+        std = known(np.sqrt(self.squares / (self.count - 1))) if self.count > 1 else None
         return Whole(distinct, mean, std, self.least, self.greatest)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import glob
 import gzip
 import io
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -86,10 +89,11 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     UnavailableError : it cannot be written, for example because the disk is full.
     """
     path = path.resolve()  # a link stays one
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # processes of two pods have the same number
     try:
         with as_unwritable(path):
             file = unfinished.open("wb")
+        _lock(file)
         with file:
             with as_unwritable(path):
                 sink = _make_sink(file, path, layout)
@@ -116,6 +120,28 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes left of a file; what a living one writes stays.
+
+    Where the file system has no locks, nobody knows, and it is removed.
+    """
+    for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(FileNotFoundError), unfinished.open("r+b") as file:
+            if _lock(file):
+                unfinished.unlink()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock a file until it is closed; return whether no other process has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def is_parquet(path: Path) -> bool:

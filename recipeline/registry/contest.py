@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from recipeline.artifacts import DATASET, OUT_OF_FOLD, TRAINING_ROWS
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
-from recipeline.data.relating.grouping import hash_features, is_among, value_keys
+from recipeline.data.relating.grouping import count_distinct, hash_features, is_among, value_keys
 from recipeline.data.relating.relations import group_rows, read_instants, read_keys, relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.stored_rows import StoredRows
@@ -208,7 +208,9 @@ class Contest:
         unseen = self._unseen(keys, champion)
         asked, count = keys[unseen], int(unseen.sum())
         if count > MOST_UNSEEN:
-            asked = asked[choose_groups(group_rows(asked, self.recipe), MOST_UNSEEN, self.recipe.random_state)]
+            groups = group_rows(asked, self.recipe)
+            chosen = choose_groups(groups, MOST_UNSEEN, self.recipe.random_state)
+            asked = asked[chosen] if count_distinct(groups[chosen]) > 1 else asked
         related = relate_rows(asked, self.recipe)
         alone = [way.unit for way in related.evidence() if way.is_clustered and way.count < 2]
         if asked[self.recipe.target].nunique() < 2 or alone:

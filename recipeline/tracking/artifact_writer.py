@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 
-from recipeline.artifacts import Artifact, Rows, T, write_json
+from recipeline.artifacts import Artifact, Rows, T, read_json, write_json
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
 
@@ -24,6 +24,34 @@ NO_RESULTS = "none"
 #: The format of a run's artifacts, one number for all of them. It grows where a reader of the one before would misread a file;
 #: a key that is added needs none. Every released format is read: `tests/stores/`.
 FORMAT = 1
+
+
+def read_manifest(path: Path) -> Any:
+    """Return the manifest in a file; None if it is none.
+
+    Nor is what names a file outside of its folder. One of a later format is returned as it is.
+    """
+    try:
+        read = read_json(path)
+    except ValueError:
+        return None
+    return read if _is_manifest(read) else None
+
+
+def _is_manifest(read: Any) -> bool:
+    if not isinstance(read, dict) or not isinstance(read.get("format", 1), int):
+        return False
+    if read.get("format", 1) > FORMAT:
+        return True
+    models = read.get("models", {})
+    tables = [read.get("files"), read.get("views", {}), *(models.values() if isinstance(models, dict) else [None])]
+    # Names are followed when files are read and copied, and a manifest in another store may be of anybody.
+    return all(isinstance(table, dict) and all(map(_is_inside, table)) for table in tables)
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name leads to no other folder."""
+    return "\\" not in name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
 
 
 class Writer:

@@ -68,6 +68,8 @@ class RunCopy:
     metrics: Sequence[Metric] = ()
     results: Mapping[str, Path] = field(default_factory=dict)
     views: Mapping[str, Path] = field(default_factory=dict)
+    #: Further tags of its copy, by full name.
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -156,7 +158,7 @@ class CopyWriter:
             for name, value in copy.entity.data.tags.items()
             if (name.startswith(PREFIX) and name not in _DROPPED) or name in _KEPT or self._is_nested(name, value)
         }
-        tags = {**kept, **self._tags, RunTags.PROFILE: self._profile, RunTags.SOURCE_RUN_ID: copy.id}
+        tags = {**kept, **copy.tags, **self._tags, RunTags.PROFILE: self._profile, RunTags.SOURCE_RUN_ID: copy.id}
         tags |= {name: value for name, value in copy.entity.data.tags.items() if "." not in name}  # model_type, best_model
         made = self._client.create_run(self._experiment_id, tags=tags)
         self.ids[copy.id] = run_id = str(made.info.run_id)

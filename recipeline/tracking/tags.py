@@ -74,7 +74,7 @@ class RunTags:
     OUTPUT = Tag("output", "the file of predictions", "`predict`")
     MODE = Tag("mode", "`append` or `replace`", "`retrain`")
     BASE_DIGEST = Tag("base_digest", "sha256 of the rows that rows were added to", "`retrain`")
-    ADDED_DIGEST = Tag("added_digest", "sha256 of the added files; further tags have a number", "`retrain`")
+    ADDED_DIGEST = Tag("added_digest", "sha256 of the added files; further tags have a number", "`retrain`, copies of `ingest`")
     COMBINED_DIGEST = Tag("combined_digest", "sha256 of all rows", "`retrain`")
     MAIN_RUN_ID = Tag("main_run_id", "the run of the chain", "`retrain`")
     RETRAIN_RUN_ID = Tag("retrain_run_id", "the run of the retraining", "`monitor`")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recipeline.batch import manifest as manifest_module
 from recipeline.batch.manifest import Begun, Manifest, ModelIdentity, PartDone, Written, describe_shards, is_unchanged
 from recipeline.batch.output import LocalFolder
 from recipeline.batch.parts import InputFile, Part, Shard
@@ -46,6 +47,8 @@ def test_a_folder_that_was_begun_is_gone_on_with_from_any_path(manifest: Manifes
         ),
         ({"on_bad_rows": "reject"}, r"begun with on_bad_rows=stop\. Got reject instead\. Set on_bad_rows=stop, or"),
         ({"code": {"numpy": "2.2"}}, r"other code or libraries\. Got numpy 2\.2 instead of 2\.1 instead\. Name another folder"),
+        ({"code": {"numpy": "2.1", "custom": "d1"}}, r"other code or libraries\. Got custom d1 instead of none instead"),
+        ({"reading": {"encoding": "cp1252"}}, r"another format of tables \(\)\. Got encoding=cp1252 instead\. Set the"),
         ({"parts": ("a", "c")}, r"another input, 2 parts\. Got the part 'c' instead\. Name that input"),
         ({"parts": ("a",)}, r"another input, 2 parts\. Got 1 part instead"),
         ({"digest": "x", "spans": (Span(1, 2, 0),)}, r"another input, 2 parts\. Got a file with another content instead"),
@@ -100,18 +103,71 @@ def done(name: str, begun: str, content: bytes, digest: str = "d", state: str = 
 def test_a_part_is_done_when_its_output_is_there(tmp_path: Path, manifest: Manifest) -> None:
     parts = [Part(name, ".csv", FILE) for name in ("a", "x/b")]
     assert manifest.missing(parts) == [0, 1]
-    manifest.add(done("x/b", "key", b"rows"))
+    manifest.add(done("x/b.csv", "key", b"rows"))
     assert manifest.find_done(parts, "key") == {}
     (tmp_path / "x").mkdir()
     (tmp_path / "x/b.predictions.csv").write_bytes(b"rows")
-    assert list(manifest.find_done(parts, "key")) == ["x/b"]
+    assert list(manifest.find_done(parts, "key")) == ["x/b.csv"]
     assert manifest.missing(parts) == [0]
-    with pytest.raises(UsageError, match=r"The part 'x/b' of .* was done with another model or input"):
+    with pytest.raises(UsageError, match=r"The part 'x/b.csv' of .* was done with another model or input"):
         manifest.find_done(parts, "other")
-    manifest.close()
+    with pytest.raises(UnavailableError, match=r"folder\.json of .* is not there"):
+        manifest.close(BEGUN)
+    LocalFolder(tmp_path).write("_manifest/folder.json", manifest_module._as_json(BEGUN))
+    manifest.close(BEGUN)
     assert (tmp_path / "_SUCCESS").exists()
     manifest.reopen()
     assert not (tmp_path / "_SUCCESS").exists()
+
+
+def test_a_part_whose_output_is_gone_is_missing_whichever_shard_it_is_of(tmp_path: Path, manifest: Manifest) -> None:
+    part = Part("a", ".csv", FILE)
+    manifest.add(done("a.csv", "key", b"rows"))
+    assert manifest.missing([part]) == [0]
+    (tmp_path / "a.predictions.csv").write_bytes(b"rows")
+    assert manifest.missing([part]) == []
+
+
+def test_files_of_one_stem_are_two_parts(tmp_path: Path, manifest: Manifest) -> None:
+    parts = [Part("a", suffix, FILE) for suffix in (".csv", ".parquet")]
+    for part in parts:
+        (tmp_path / part.output).write_bytes(part.suffix.encode())
+    manifest.add(done(parts[0].label, "key", b".csv"))
+    assert manifest.missing(parts) == [1]
+    manifest.add(done(parts[1].label, "key", b".parquet"))
+    assert list(manifest.find_done(parts, "key")) == ["a.csv", "a.parquet"]
+
+
+def test_a_folder_that_is_begun_between_two_looks_is_no_folder_with_other_files(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = LocalFolder.sizes
+
+    def late(self: LocalFolder, below: str = "") -> dict[str, int]:
+        monkeypatch.undo()
+        Manifest(LocalFolder(tmp_path)).begin(BEGUN)
+        (tmp_path / "a.predictions.csv").touch()
+        return sizes(self, below)
+
+    monkeypatch.setattr(LocalFolder, "sizes", late)
+    assert manifest.begin(BEGUN) == BEGUN
+
+
+def test_a_beginning_that_another_machine_has_replaced_is_not_completed(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a store that takes a file that exists as a new one."""
+    other = replace(BEGUN, model=ModelIdentity("Wine", "4", "m-2"))
+    manifest.begin(BEGUN)
+    (tmp_path / "_manifest/folder.json").unlink()
+    manifest.begin(other)
+    with pytest.raises(UsageError, match=r"begun with version 4 of Wine\. Got version 3"):
+        manifest.close(BEGUN)
+    assert not (tmp_path / "_SUCCESS").exists()
+    monkeypatch.setattr(LocalFolder, "create", lambda *_: False)
+    (tmp_path / "_manifest/folder.json").unlink()
+    with pytest.raises(UnavailableError, match=r"is not there\. Type the command again"):
+        manifest.begin(BEGUN)
 
 
 def test_a_file_is_read_again_only_where_its_state_differs(tmp_path: Path) -> None:

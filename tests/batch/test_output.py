@@ -6,11 +6,13 @@ import os
 import pickle
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from recipeline.batch.output import LocalFolder, OutputFolder, StoredFolder
 from recipeline.data.origin.stores import objects
 from recipeline.data.origin.stores.objects import StoreFolder
+from recipeline.data.writers import Layout, open_sink
 from recipeline.errors import UnavailableError
 from tests.data.origin.stores.test_objects import MemoryBucket
 
@@ -46,6 +48,26 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     with LocalFolder(tmp_path).writing("a[1].csv"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a1.csv.77.part", ".a[1].csv.keep"]
+
+
+def test_two_processes_that_write_the_same_file_do_not_take_it_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in containers, where both have the same number."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    layout = Layout("a", ",", pa.schema([("a", pa.int64())]))
+    rows = [pa.RecordBatch.from_pydict({"a": [place]}) for place in range(3)]
+    folders = LocalFolder(tmp_path), LocalFolder(tmp_path)
+    with folders[0].writing("a.csv") as first, open_sink(first, layout) as write:
+        write(rows[0])
+        with folders[1].writing("a.csv") as second, open_sink(second, layout) as write_too:
+            write_too(rows[0])
+            write(rows[1])
+            write_too(rows[1])
+        assert first.read_bytes() == b"a\n0\n1\n"
+        write(rows[2])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert first.read_bytes() == b"a\n0\n1\n2\n"
 
 
 def test_a_file_system_without_links_makes_a_file_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ def test_what_is_done_is_not_done_again_unless_it_is_gone_or_its_input_has_chang
     assert left() == []
     (output / "a.predictions.csv").unlink()
     (output / "_rejects/b.rejects.csv").write_text("half")
-    (output / "_manifest/parts/c.json").unlink()
+    (output / "_manifest/parts/c.csv.json").unlink()
     assert left() == ["a", "b", "c"]
     predict(source, output, [Shard(1, 1)])
     assert contents(output) == before
@@ -165,7 +165,7 @@ def test_a_part_with_bad_rows_stops_and_nothing_of_it_is_left(tmp_path: Path) ->
         (source / f"{name}.csv").write_text(f"acid,alcohol\n{row}\n")
     with pytest.raises(BadRowsError, match=r"b\.csv, row 1, alcohol: must be a number"):
         predict(source, output, [Shard(1, 1)], rejects=False)
-    assert sorted(contents(output)) == ["_manifest/folder.json", "_manifest/parts/a.json", "a.predictions.csv"]
+    assert sorted(contents(output)) == ["_manifest/folder.json", "_manifest/parts/a.csv.json", "a.predictions.csv"]
 
 
 def test_a_part_with_other_columns_or_that_changes_is_refused(tmp_path: Path) -> None:

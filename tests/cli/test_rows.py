@@ -132,3 +132,12 @@ def test_rows_that_name_no_request_are_all_new(recipe: Recipe, wines: pd.DataFra
     (file,) = find_labelled([RowPath(tmp_path / "wines.csv", "wines")], recipe, "wines")
     assert len(file.requests()) == 0
     assert file.without(np.arange(9, dtype=np.uint64)) is file
+
+
+def test_rows_whose_request_is_empty_are_all_new(recipe: Recipe, wines: pd.DataFrame, tmp_path: Path) -> None:
+    for name, ids in {"one": ["a", "", "", "b"], "two": ["a", "", "c", ""]}.items():
+        wines.head(4).assign(request_id=ids, note=name).to_csv(tmp_path / f"{name}.csv", index=False)
+    lenient = recipe.model_copy(update={"other_columns": "ignore"})
+    one, two = (find_labelled([RowPath(tmp_path / f"{name}.csv", name)], lenient, name)[0] for name in ("one", "two"))
+    assert len(one.requests()) == 2
+    assert two.without(one.requests()).rows == 3

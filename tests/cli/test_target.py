@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mlflow
@@ -60,7 +62,10 @@ def test_another_model_of_the_same_store_has_the_policy_of_the_command(session: 
         assert (there.registry.name, session.registry.name) == ("Other", NAME)
 
 
-@pytest.mark.parametrize("to", ["models:/Other/3", "models:/Other@champion", "models:/", f"models:/{NAME}", "nosuch", "x.yaml"])
+@pytest.mark.parametrize(
+    "to",
+    ["models:/Other/3", "models:/Other@champion", "models:/", f"models:/{NAME}", f"models:/{NAME}.ledger", "nosuch", "x.yaml"],
+)
 def test_what_is_no_target_is_refused(session: Session, to: str) -> None:
     with pytest.raises(UsageError):
         find_target(session, to)
@@ -74,6 +79,8 @@ def test_the_own_store_is_refused_however_it_is_written_except_in_another_worksp
             find_target(session, uri)
     monkeypatch.setenv(f"{PREFIX}MLFLOW_WORKSPACE", "prod")
     assert not find_target(session, session.store.uri).is_same_store
+    with pytest.raises(UsageError, match="of the same workspace"):  # whose runs the other one does not have
+        find_target(session, "models:/Other")
 
 
 NAMES = st.sampled_from(["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN", "AWS_ACCESS_KEY_ID", "RECIPELINE_LEDGER_KEY"])
@@ -137,4 +144,13 @@ def test_keys_of_an_object_store_are_read_again(monkeypatch: pytest.MonkeyPatch)
 def test_a_target_that_does_not_answer_is_one_sentence_about_it(session: Session) -> None:
     target = find_target(session, "http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match=r"http://127\.0\.0\.1:9 must be reachable"), open_target(session, target):
+        pass
+
+
+def test_a_database_of_another_version_of_mlflow_is_one_sentence(session: Session, empty_store: Path) -> None:
+    shutil.copy(empty_store, session.root / "prod.db")
+    with closing(sqlite3.connect(session.root / "prod.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    target = find_target(session, "prod")
+    with pytest.raises(UnavailableError, match="out-of-date database schema"), open_target(session, target):
         pass

@@ -100,3 +100,15 @@ def test_zero_of_either_sign_is_one_value_and_neighbours_of_a_float32_are_two(tm
     with holding(60):
         found = describe_rows(store(table, tmp_path), recipe)
     assert (found.columns["number"].distinct, found.distinct_rows) == (4, 4)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("large", [1e200, 1.7e308])
+def test_numbers_whose_squares_are_infinite_are_described(tmp_path: Path, large: float) -> None:
+    values = large * np.array([*np.full(50, 0.5), *np.full(50, 1.0), *np.full(50, -1.0)])
+    recipe = as_recipe(small_recipe() | {"target": "target", "columns": {"number": {}, "target": {"type": "integer"}}})
+    with holding(60):
+        found = describe_rows(store(pd.DataFrame({"number": values, "target": 1}), tmp_path), recipe).columns["number"]
+    assert (found.distinct, found.quantiles["0"], found.quantiles["1"]) == (3, -large, large)
+    assert (found.mean is None) == (large > 1e300)
+    assert found.std == (None if large > 1e300 else np.inf)

@@ -12,6 +12,7 @@ from recipeline.errors import UnavailableError
 from recipeline.tracking.runs import open_run
 from recipeline.training.scaling import Kind
 from tests.conftest import as_recipe, small_recipe
+from tests.large import holding
 from tests.registry.helpers import NAME, Arena
 
 
@@ -101,3 +102,48 @@ def test_over_time_rows_are_evidence_that_are_newer_than_all_that_either_model_l
     gain = arena.meet(challenger, champion).measure("refresh", model)
     assert gain.rows == (30 - 18) * 4
     assert gain.blocks == 6
+
+
+def test_no_row_later_than_those_that_both_models_know_is_too_few(arena: Arena) -> None:
+    arena = with_split(arena, time="hour")
+    champion, _ = arena.enter(slice(0, 120))
+    challenger, model = arena.enter(slice(60, 120))
+    with pytest.raises(UnavailableError, match=r"that neither model has seen must have different targets\. Got 0 rows instead"):
+        arena.meet(challenger, champion).measure("refresh", model)
+
+
+def test_groups_of_which_no_two_are_few_rows_are_all_asked(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipeline.registry.contest.MOST_UNSEEN", 5)
+    arena = with_split(arena, group="site")
+    champion, _ = arena.enter(slice(0, 60, 6))
+    challenger, model = arena.enter(slice(1, 60, 6))
+    evidence = arena.meet(challenger, champion).measure("refresh", model)
+    assert (evidence.rows, evidence.unseen_rows, evidence.distinct_rows) == (80, 80, 8)
+    monkeypatch.setattr("recipeline.registry.contest.MOST_UNSEEN", 39)
+    evidence = arena.meet(challenger, champion).measure("refresh", model)
+    assert (evidence.rows, evidence.unseen_rows, evidence.distinct_rows) == (30, 80, 3)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {},
+        pytest.param({"group": "site"}, marks=pytest.mark.full),
+        pytest.param({"time": "hour"}, marks=pytest.mark.full),
+        {"group": "site", "time": "hour"},
+    ],
+)
+def test_a_large_table_is_measured_as_it_is_in_memory(arena: Arena, split: dict[str, str]) -> None:
+    arena = with_split(arena, **split)
+    champion, _ = arena.enter(slice(0, 60, 6), ("b",))
+    challenger, model = arena.enter(slice(1, 60, 6))
+    found = []
+    for cells in (10**6, 40):
+        with holding(cells):
+            evidence = [
+                replace(arena.meet(challenger, champion), max_rows=50).measure(rule, model) for rule in ("recipe", "refresh")
+            ]
+        found.append(
+            [replace(it, guard_rails=tuple(rail for rail in it.guard_rails if "latency" not in rail.name)) for it in evidence]
+        )
+    assert found[0] == found[1]

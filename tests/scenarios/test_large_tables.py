@@ -103,6 +103,9 @@ def test_a_candidate_that_does_not_scale_is_refused_before_a_fit_and_by_check(
     found = project.run("check")
     assert found.exit_code == 2
     assert words in found.stderr
+    project.write_recipe(lambda content: (use_svr(content), content.update(missing_target="drop")))
+    project.ok("check")  # nor how many rows have a target
+    project.write_recipe(use_svr)
     failed = project.run("main", model="mean")
     assert failed.exit_code == 2
     assert "'candidates.SVR' would be fitted to" in failed.stderr

@@ -670,6 +670,18 @@ def test_a_file_is_added_once_wherever_it_lies_and_however_it_is_compressed(own:
     assert len(rows_at(own, chain.data)) == old + 200
 
 
+def test_what_production_was_trained_on_alone_is_not_added_again(own: Project, chain: Chain, tmp_path: Path) -> None:
+    asked = later(300).assign(request_id=[f"r{number}" for number in range(300)], row=0)
+    new = table(tmp_path, asked.head(200), "log.csv")
+    own.ok("retrain", data=new, mode="replace")
+    digest = own.tags(own.runs("retrain")[0].info.run_id)["recipeline.combined_digest"]
+    own.client.set_model_version_tag("SmallModel", "1", "recipeline.data_digest", digest)
+    assert "these 200 were added before" in own.ok("retrain", data=new).stdout
+    table(tmp_path, asked, "log.csv")
+    assert "and 100 new ones; 200 others were added before." in own.ok("retrain", data=new).stdout
+    assert len(rows_at(own, chain.data)) == len(draw(1)) + 100
+
+
 @pytest.mark.usefixtures("chain")
 def test_many_files_are_known_again_all_of_them(own: Project, tmp_path: Path) -> None:
     folder = tmp_path / "new"

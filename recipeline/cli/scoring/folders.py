@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from recipeline.batch.manifest import Manifest, ModelIdentity, PartDone, describe_shards
-from recipeline.batch.output import LocalFolder, OutputFolder
+from recipeline.batch.output import LocalFolder, OutputFolder, StoredFolder
 from recipeline.batch.parts import InputFile, Shard
 from recipeline.batch.plan import Plan, Share, Wanted
 from recipeline.batch.scoring import PartTask, predict_part
@@ -19,11 +19,14 @@ from recipeline.cli.rows import open_model
 from recipeline.cli.scoring.places import input_files
 from recipeline.cli.scoring.results import PredictedFolder
 from recipeline.cli.scoring.worker import Failed, WorkerModel, predict_in_worker
+from recipeline.data.origin.paths import local_paths
+from recipeline.data.origin.stores.objects import is_store
 from recipeline.data.origin.uris import redact
 from recipeline.data.reading.formats import Format
 from recipeline.engine.identity import identify
 from recipeline.engine.workers import Call
-from recipeline.errors import DataError, UsageError
+from recipeline.errors import DataError, UsageError, missing_rows
+from recipeline.escape import is_remote
 from recipeline.inference.predictor import Asked
 from recipeline.orchestration.session import Session
 
@@ -47,14 +50,14 @@ def predict_folder(
     whole, started = shard or Shard(1, 1), time.monotonic()
     manifest = Manifest(folder)
     with input_files(session, input) as files, open_model(session, model) as asked:
-        _make_folder(folder, files)
+        _make_folder(folder, files, _searched(session, input, files))
         wanted = Wanted(
             files,
             Format.of(session.recipe.data),
             asked.names,
             ModelIdentity(model.name, model.version, model.model_id),
             identify(("recipeline", *own_packages(session.recipe, session.root))),
-            name=Path(urlsplit(redact(input)).path).name,
+            name=Path(urlsplit(redact(input)).path if is_remote(input) else input).name,
             origin=redact(input),
             rejects=rejects,
         )
@@ -68,17 +71,46 @@ def predict_folder(
     if not missing and whole.of == 1 and not values.rows:
         raise DataError(f"{redact(input)} has no rows: header only.", fix="Name a file with rows.")
     if not missing:
-        manifest.close()
+        manifest.close(plan.begun)
     return _words(values, plan, share, missing, whole), values
 
 
-def _make_folder(folder: OutputFolder, files: Sequence[InputFile]) -> None:
+def _searched(session: Session, input: str, files: Sequence[InputFile]) -> list[Path | str]:
+    """Return the folders all of whose tables are the input: paths, or a URI."""
+    if is_remote(input) and is_store(input):
+        return [input] if files[0].name else []
+    return [path.resolve() for path in local_paths(input, session.cwd, missing_rows) or [] if path.is_dir()]
+
+
+def _lies_in(folder: OutputFolder, searched: Path | str) -> bool:
+    """Whether tables of a folder would be found in another one.
+
+    They are not where a part of the name begins with . or _.
+    """
+    if isinstance(folder, LocalFolder) and isinstance(searched, Path):
+        own, other = folder.path.parts, searched.parts
+    elif isinstance(folder, StoredFolder) and isinstance(searched, str):
+        own, other = (tuple(uri.rstrip("/").split("/")) for uri in (folder.folder.uri, searched))
+    else:
+        return False
+    return (
+        len(own) > len(other)
+        and own[: len(other)] == other
+        and not any(part.startswith((".", "_")) for part in own[len(other) :])
+    )
+
+
+def _make_folder(folder: OutputFolder, files: Sequence[InputFile], searched: Sequence[Path | str]) -> None:
     """Make a local folder whose parent exists.
 
     Raises
     ------
     UsageError : the parent does not exist, or the folder is the input's or lies in it.
     """
+    if any(_lies_in(folder, it) for it in searched):
+        raise UsageError(
+            "output must lie outside of the input folder.", got=f"'{folder.label}'", fix="Name another folder with output=."
+        )
     if not isinstance(folder, LocalFolder):
         return
     if not folder.path.parent.is_dir():
@@ -93,14 +125,6 @@ def _make_folder(folder: OutputFolder, files: Sequence[InputFile]) -> None:
             raise UsageError(
                 "output must be a folder without files of the input.", got=f"'{folder.path}'", fix="Name another folder."
             )
-        if isinstance(place, Path) and file.name and not Path(file.name).is_absolute():
-            root = place.resolve().parents[file.name.count("/")]
-            if folder.path.is_relative_to(root) and not folder.path.exists():
-                raise UsageError(
-                    "output must lie outside of the input folder.",
-                    got=f"'{folder.path}'",
-                    fix="Name another folder with output=.",
-                )
     folder.path.mkdir(exist_ok=True)
 
 

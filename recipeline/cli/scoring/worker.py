@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipeline.batch.manifest import PartDone
@@ -19,7 +19,7 @@ from recipeline.inference.predictor import Asked
 class WorkerModel:
     """A model as worker processes find it: store, name, URI and ID."""
 
-    store_uri: str
+    store_uri: str = field(repr=False)  # a worker's log has the arguments of what fails, and it may have a password
     name: str
     uri: str
     model_id: str

@@ -96,6 +96,7 @@ class TableCheck:
         self.recipe, self.rows, self.filtered, self.kept = recipe, 0, 0, 0
         self._conditions = conditions_of(recipe)
         self._parts: dict[str, list[pd.Series]] = {name: [] for name in recipe.columns}
+        self._no_rows: dict[str, pd.Series] = {}
         self._held = 0
         self._only: object = None
         self._varies = False
@@ -234,7 +235,8 @@ class TableCheck:
         columns = {}
         for name in self.recipe.columns:
             parts, self._parts[name] = self._parts[name], []
-            columns[name] = _join(parts)
+            columns[name] = _join(parts) if parts else self._no_rows.get(name, _join(parts))
+            self._no_rows[name] = columns[name].iloc[:0].copy()  # of the type that a last frame without rows has, too
         self._held, target = 0, self.recipe.target
         known = columns[target].notna()
         if not known.all():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -51,7 +52,8 @@ def open_filesystem(place: str, environment: Mapping[str, str] = os.environ, *, 
     if scheme == "s3":
         return fs.S3FileSystem(**_s3_options(path.partition("/")[0], environment, attempts)), path
     if scheme == "gs":
-        return fs.GcsFileSystem(), path
+        # Its own limit is a quarter of an hour.
+        return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=attempts * SILENT_SECONDS)), path
     if scheme == "az":
         account = _first(environment, _AZURE_ACCOUNTS)
         if not account:

@@ -51,8 +51,8 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
 
 def hash_features(table: pd.DataFrame, features: Sequence[str]) -> np.ndarray:
-    """Return the `row_groups` of the features, or the column COPIES if there is one."""
-    return table[COPIES].to_numpy() if COPIES in table else row_groups(table[[*features]])
+    """Return the `row_groups` of the features, or COPIES of a table without them."""
+    return row_groups(table[[*features]]) if {*features} <= {*table.columns} else table[COPIES].to_numpy()
 
 
 def is_among(values: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -88,10 +88,11 @@ class Relations:
         """Return the divisions of the rows into pieces of evidence, for the bootstrap.
 
         With times the pieces are blocks of neighbouring instants, because successive instants are dependent. If the recipe has
-        groups too, these are a second division: results must hold for both. Rows of a single instant have no blocks.
+        groups too, these are a second division: results must hold for both. Rows of a single instant or none have no
+        blocks.
         """
         groups = self.by_group()
-        if self.times is None or np.ptp(self.times) == 0:
+        if self.times is None or not len(self.times) or np.ptp(self.times) == 0:
             return [groups]
         blocks = Evidence(block_times(self.times), f"blocks by {self.time_column}", is_clustered=True)
         return [blocks, groups] if self.column else [blocks]

@@ -37,6 +37,8 @@ def compile_columns(transformer: ColumnTransformer, columns: Columns) -> Encodin
     ------
     UnknownKindError : a part is of an unknown kind.
     """
+    if transformer.transformer_weights:
+        raise UnknownKindError
     blocks: list[Block] = []
     for _, part, chosen in transformer.transformers_:
         names = [columns.names[it] if isinstance(it, int | np.integer) else str(it) for it in chosen]
@@ -94,7 +96,7 @@ def _compile_block(part: BaseEstimator, names: Sequence[str], columns: Columns) 
     places = [columns.names.index(name) for name in names]
     features = [columns.features[place] for place in places]
     steps = [it for _, it in part.steps] if type(part) is Pipeline else [part]
-    if type(steps[-1]) in _ENCODERS:
+    if type(steps[-1]) in _ENCODERS and all(type(it) in (SimpleImputer, *_ENCODERS) for it in steps):
         return _look_up(part, names, columns)
     if all(it.is_numeric for it in features):
         return _Computed(places, _number_operations(steps))
@@ -113,11 +115,17 @@ def _number_operations(steps: Sequence[BaseEstimator]) -> Operations:
     for step in steps:
         if type(step) is FunctionTransformer:
             found += _function(step)
-        elif type(step) is SimpleImputer and not step.add_indicator and not np.isnan(step.statistics_.astype(float)).any():
-            continue  # it replaces what compiled forms are not given
+        elif type(step) is SimpleImputer and _replaces_nothing(step) and not any(it is _call for it, _ in found):
+            continue  # behind a function there may be NaN, the logarithm of -1 for example
         else:
             found += linear_operations(step)
     return found
+
+
+def _replaces_nothing(step: SimpleImputer) -> bool:
+    """Whether it replaces only NaN, which compiled forms are not given."""
+    is_of_nan = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
+    return is_of_nan and not step.add_indicator and not np.isnan(step.statistics_.astype(float)).any()
 
 
 def _date_operations(steps: Sequence[BaseEstimator]) -> Operations:

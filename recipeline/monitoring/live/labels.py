@@ -27,12 +27,14 @@ _LISTED = 8
 def request_keys(request_ids: pa.Array, rows: pa.Array | None = None) -> np.ndarray:
     """Return one uint64 per row that a request asked about, equal in all tables.
 
-    `rows` are the numbers of the rows in their requests, as numbers or text; None: each was its request's only one.
+    `rows` are the numbers of the rows in their requests, as numbers or text; None: each was its request's only one. A row that
+    names no request has the key 0, which is none.
     """
     ids = request_ids.cast(pa.string()).to_pandas().fillna("")
     numbers = np.zeros(len(ids)) if rows is None else np.asarray(pd.to_numeric(rows.to_pandas(), errors="coerce"), dtype=float)
     asked = pd.DataFrame({REQUEST_ID: ids, ROW: np.nan_to_num(numbers)})
-    keys: np.ndarray = pd.util.hash_pandas_object(asked, index=False).to_numpy()
+    keys: np.ndarray = pd.util.hash_pandas_object(asked, index=False).to_numpy().copy()
+    keys[(ids == "").to_numpy(dtype=bool)] = 0
     return keys
 
 

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from recipeline.orchestration.session import Session
 from recipeline.tracking.connection.failures import is_missing
-from recipeline.tracking.connection.store import search_versions
+from recipeline.tracking.connection.store import search_all_versions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -26,7 +26,7 @@ def delete_left(target: Session, tags: Mapping[str, str]) -> None:
     Their files are deleted with those of other deleted runs.
     """
     client = target.store.client
-    versions = search_versions(client, target.registry.name)
+    versions = search_all_versions(client)  # another model of the target may be made of the same runs
     used = {value for it in versions for value in (it.run_id, *it.tags.values())}
     since = time.time() * 1000 - _LEFT_MS
     for run in _search(target, {name: tags[name] for name in (RunTags.SOURCE_URI, RunTags.MODEL_NAME)}):

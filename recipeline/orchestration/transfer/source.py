@@ -8,26 +8,30 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from recipeline.artifacts import VERSION
+from recipeline.artifacts import ADDED_REQUESTS, VERSION
 from recipeline.data.origin.uris import redact
 from recipeline.errors import UnavailableError
 from recipeline.evaluation.results import RegisteredVersion
+from recipeline.orchestration.added_rows import find_contents, find_requests
 from recipeline.orchestration.session import Session
 from recipeline.registry.facts import DIGESTS, digests_of
 from recipeline.registry.ledger import LOOK
 from recipeline.registry.results import Entry
+from recipeline.tracking.datasets import tag_digests
 from recipeline.tracking.lineage import lineage_of_version
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.run_copies import DESCRIPTION, ModelCopy, RunCopy, read_candidate, read_model, read_run
+from recipeline.tracking.tags import PREFIX, RunTags
 
-#: The step that registers a version, and the one that hands on the models.
-REGISTER, TRAIN = "register", "train"
+#: The steps that read the rows, register a version, and hand on the models.
+INGEST, REGISTER, TRAIN = "ingest", "register", "train"
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def reading_version(source: Session, version: ModelVersion, *, with_runs: bool) 
         folder = Path(name)
         steps = [*lineage] if with_runs else [REGISTER]
         runs = {step: read_run(reader, client, lineage[step], folder / step) for step in steps}
+        if INGEST in runs:
+            runs[INGEST] = _with_added(source, runs[INGEST], folder / INGEST)
         yield SourceVersion(
             version,
             redact(source.store.uri),
@@ -97,6 +103,22 @@ def reading_version(source: Session, version: ModelVersion, *, with_runs: bool) 
             read_candidate(client, version.run_id) if with_runs else None,
             read_model(reader, client, model_id, train, folder / "model") if with_runs else None,
         )
+
+
+def _with_added(source: Session, run: RunCopy, folder: Path) -> RunCopy:
+    """Return a run of ingest with the files and requests that `retrain` added rows of.
+
+    The runs of retrain stay in the source; without these the target would add the same rows once more.
+    """
+    own = run.entity.data.tags[RunTags.DATA_DIGEST]
+    contents = find_contents(source, run.id, own)
+    requests = find_requests(source, run.id, contents)
+    results, others = dict(run.results), sorted(contents - {own})
+    if len(requests):
+        results[ADDED_REQUESTS.name] = folder / ADDED_REQUESTS.name
+        ADDED_REQUESTS.write(pd.DataFrame({"request": requests}), results[ADDED_REQUESTS.name])
+    digests = tag_digests(RunTags.ADDED_DIGEST, others) if others else {}
+    return replace(run, results=results, tags={f"{PREFIX}{name}": value for name, value in digests.items()})
 
 
 def without_description(digests: Mapping[str, str]) -> dict[str, str]:

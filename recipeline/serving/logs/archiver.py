@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import secrets
+import stat
 import threading
 import time
 import zlib
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from recipeline.data.origin.uris import redact, scrub
-from recipeline.monitoring.live.log_files import PREFIX, archived_name, read_times, unique_of
+from recipeline.monitoring.live.log_files import archived_name, read_times, unique_of
 from recipeline.serving.logs.files import RotatingFiles, own
 from recipeline.serving.prometheus import ArchiveMetrics
 
@@ -157,8 +158,15 @@ class Archiver:
         return True
 
     def _limit_disk(self) -> None:
-        """Delete the oldest finished files until the rest fits; count their lines."""
-        sizes = {path: path.lstat().st_size for path in self._files.folder.glob(f"{PREFIX}*") if path.is_file()}
+        """Delete the oldest finished files until the rest fits; count their lines.
+
+        Files of other names, as of an earlier version, do not wait: no deletion of ours makes them fewer.
+        """
+        sizes: dict[str, int] = {}
+        for name in self._names():
+            with suppress(FileNotFoundError):  # another worker has moved it
+                found = (self._files.folder / name).lstat()
+                sizes[name] = found.st_size if stat.S_ISREG(found.st_mode) else 0
         waiting = sum(sizes.values())
         self._metrics.waiting.set(waiting)
         if waiting <= self._disk_bytes:
@@ -168,7 +176,7 @@ class Archiver:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            for name in self._names():
+            for name, size in sizes.items():
                 path = self._files.folder / name
                 if waiting <= self._disk_bytes:
                     return
@@ -176,7 +184,7 @@ class Archiver:
                     if file is not None:
                         lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
                         path.unlink()
-                        waiting -= sizes.get(path, 0)
+                        waiting -= size
                         self._dropped(lines)
                         _LOG.error("disk_mb: %s was deleted before it was archived, with %d lines", name, lines)
 

@@ -12,26 +12,37 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from recipeline.monitoring.live.log_files import PREFIX, Writer, is_log
+from recipeline.monitoring.live.log_files import PREFIX, Writer, is_log, unique_of
 
 _DAY = 24 * 3600
+
+#: A clock that is slowly corrected is not set.
+_STEP_SECONDS = 60.0
 
 
 class RotatingFiles:
     """Log files in a folder, of at most `max_bytes` each; old ones are deleted.
 
     Files of other processes, and those that others have compressed (``.jsonl.gz``), are deleted too, `keep_days` after their
-    last line. A file exceeds `max_bytes` only if it holds a single line. It belongs to one process, which holds a lock on it
-    until it is finished: when it is full or `max_seconds` old, or the process ends, however it does.
+    last line; with `is_archived` only those that the archiver does not take. A file exceeds `max_bytes` only if it holds a
+    single line. It belongs to one process, which holds a lock on it until it is finished: when it is full or `max_seconds` old,
+    when the clock was set, or the process ends, however it does.
     """
 
     def __init__(
-        self, folder: Path, *, max_bytes: float, keep_days: float = float("inf"), max_seconds: float = float("inf")
+        self,
+        folder: Path,
+        *,
+        max_bytes: float,
+        keep_days: float = float("inf"),
+        max_seconds: float = float("inf"),
+        is_archived: bool = False,
     ) -> None:
         self.folder = folder
         self._max_bytes, self._max_seconds, self._keep_seconds = int(max_bytes), max_seconds, keep_days * _DAY
         self._names = Writer(socket.gethostname(), os.getpid())
-        self._path, self._held, self._began = Path(), -1, 0.0
+        self._is_archived = is_archived
+        self._path, self._held, self._began, self._ahead = Path(), -1, 0.0, 0.0
         self._swept = 0.0
         self._writing = threading.Lock()
 
@@ -67,7 +78,9 @@ class RotatingFiles:
         self._held = -1
 
     def _is_old(self) -> bool:
-        return time.monotonic() - self._began > self._max_seconds
+        # Lines from before and after a step of the clock are not in one file, whose name would tell a time of days.
+        is_stepped = abs(_ahead() - self._ahead) > _STEP_SECONDS
+        return is_stepped or time.monotonic() - self._began > self._max_seconds
 
     def _room(self) -> int:
         """Return the free bytes of the file to append to; a deleted one is replaced."""
@@ -85,6 +98,7 @@ class RotatingFiles:
                 path.touch(exist_ok=False)
                 # Another process that sees it before it is locked may have taken it for a finished one.
                 self._path, self._held, self._began = path, own(path, must_lock=False), time.monotonic()
+                self._ahead = _ahead()
 
     def _sweep(self) -> None:
         now = time.time()
@@ -93,8 +107,14 @@ class RotatingFiles:
         self._swept = now
         for path in self.folder.glob(f"{PREFIX}*"):
             with suppress(FileNotFoundError):
-                if is_log(path) and now - path.stat().st_mtime > self._keep_seconds:
+                waits = self._is_archived and unique_of(path.name)
+                if is_log(path) and not waits and now - path.stat().st_mtime > self._keep_seconds:
                     path.unlink()
+
+
+def _ahead() -> float:
+    """Return how far the clock of the day is ahead of the one that is never set."""
+    return time.time() - time.monotonic()
 
 
 def own(path: Path, *, must_lock: bool = True) -> int:

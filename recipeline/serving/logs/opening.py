@@ -25,8 +25,8 @@ def open_request_log(service: Service, folder: Path, archive: str, meeting: Path
     files = RotatingFiles(
         folder,
         max_bytes=wanted.max_mb * 2**20,
-        # With an archive nothing is deleted for its age: it waits until the archive has it.
-        keep_days=float("inf") if archive else wanted.keep_days,
+        keep_days=wanted.keep_days,
+        is_archived=bool(archive),
         max_seconds=wanted.archive_minutes * 60 if archive else float("inf"),
     )
     dropped = metrics.dropped.labels("predictions").inc

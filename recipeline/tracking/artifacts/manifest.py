@@ -13,13 +13,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from recipeline.artifacts import Artifact, Rows, T, read_json
+from recipeline.artifacts import Artifact, Rows, T
 from recipeline.data.stored_rows import StoredRows
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
 from recipeline.tracking._compat import is_local
-from recipeline.tracking.artifact_writer import FORMAT, MANIFEST, NO_RESULTS
+from recipeline.tracking.artifact_writer import FORMAT, MANIFEST, NO_RESULTS, read_manifest
 from recipeline.tracking.artifacts.artifact_cache import ArtifactCache, file_digest
 from recipeline.tracking.artifacts.artifact_folders import (
     CHANGED,
@@ -211,7 +211,9 @@ class Reader:
         UnavailableError : as `require_model`.
         """
         with self._whole_model(model_id, run_id) as whole:
-            shutil.copytree(whole, folder)
+            for name in self.model_digests(model_id, run_id):  # others may have put files beside them
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(whole / name, folder / name)
 
     @contextmanager
     def _whole_model(self, model_id: str, run_id: str, names: Collection[str] = ()) -> Iterator[Path]:
@@ -243,13 +245,11 @@ class Reader:
             if noted == NO_RESULTS:
                 return {"files": {}, "models": {}}
             with self._file(MANIFEST, run_id, noted) as path:
-                try:
-                    manifest = read_json(path)
-                    is_newer = manifest.get("format", 1) > FORMAT
-                except (ValueError, AttributeError, TypeError):
-                    raise _broken(MANIFEST, run_id, UNREADABLE) from None
+                manifest = read_manifest(path)
+                if manifest is None:
+                    raise _broken(MANIFEST, run_id, UNREADABLE)
                 is_changed = bool(noted) and file_digest(path) != noted
-            if is_newer:
+            if manifest.get("format", 1) > FORMAT:
                 raise UnavailableError(
                     f"Run {run_id} has artifacts of format {manifest['format']}; this recipeline reads up to {FORMAT}.",
                     fix="Upgrade recipeline to the version that wrote them, or a later one.",

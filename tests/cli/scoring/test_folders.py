@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from recipeline.batch.manifest import Begun, ModelIdentity, PartDone, Written
-from recipeline.batch.output import LocalFolder
+from recipeline.batch.output import LocalFolder, OutputFolder, StoredFolder
 from recipeline.batch.parts import InputFile, Part, Shard
 from recipeline.batch.plan import Plan, Share
 from recipeline.cli.scoring import folders
 from recipeline.cli.scoring.worker import Failed
+from recipeline.data.origin.stores.objects import StoreFolder
 from recipeline.data.reading.formats import PLAIN
-from recipeline.errors import DataError
+from recipeline.errors import DataError, UsageError
 from tests.batch.test_scoring import wish
 from tests.sessions import Heard
 
@@ -80,3 +81,27 @@ def test_parts_go_to_the_engine_and_a_failure_in_a_worker_is_raised_here(tmp_pat
         next(ran)
     assert [task for _, (_, task) in asked] == tasks
     assert session.reporter.lines[0].startswith("1 of 2 parts, 10 rows")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_in_which_the_input_is_searched_is_refused(tmp_path: Path, is_there: bool) -> None:
+    """It would be a part of the input when the command is typed again."""
+    session: Any = SimpleNamespace(cwd=tmp_path)
+    (tmp_path / "in/out").mkdir(parents=True)
+    (tmp_path / "in/a.csv").write_text("acid,alcohol\n")
+    if not is_there:
+        (tmp_path / "in/out").rmdir()
+    files = [InputFile(tmp_path / "in/a.csv", "a.csv", "a.csv")]
+
+    def make(input: str, output: OutputFolder) -> None:
+        folders._make_folder(output, files, folders._searched(session, input, files))
+
+    with pytest.raises(UsageError, match=r"must lie outside of the input folder\. Got '.*in/out'"):
+        make("in", LocalFolder(tmp_path / "in/out"))
+    with pytest.raises(UsageError, match=r"must lie outside of the input folder\. Got 's3://x/in/out/'"):
+        make("s3://x/in", StoredFolder(StoreFolder("s3://x/in/out/")))
+    for input, output in (("s3://x/in", "s3://x/in2/"), ("s3://x/in/", "s3://x/in/_out/"), ("s3://x/in", "s3://y/in/out")):
+        make(input, StoredFolder(StoreFolder(output)))
+    make("in", LocalFolder(tmp_path / "in/_out"))
+    make("in/*.csv", LocalFolder(tmp_path / "in/out"))
+    assert (tmp_path / "in/out").is_dir()

@@ -41,7 +41,7 @@ def test_a_part_is_predicted_as_by_the_command_and_a_failure_comes_back_as_plain
     trained.ok("predict", input=str(source), output=str(tmp_path / "plain.csv"))
     done = predict_in_worker(*pickle.loads(pickle.dumps((model, task(source, tmp_path, list(wines))))))
     assert not isinstance(done, Failed)
-    assert (done.name, done.rows) == ("rows", 400)
+    assert (done.name, done.rows) == ("rows.csv", 400)
     assert (tmp_path / "rows.predictions.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
     wines.assign(alcohol="x").to_csv(source, index=False)
@@ -51,6 +51,11 @@ def test_a_part_is_predicted_as_by_the_command_and_a_failure_comes_back_as_plain
     assert failed.sentence.startswith("rows.csv must follow the rules of the model's columns, and breaks them in 400 places.")
     assert "alcohol" in failed.details[0]
     assert pickle.loads(pickle.dumps(failed)) == failed
+
+
+def test_the_password_of_a_store_is_in_no_log_of_what_a_worker_was_asked() -> None:
+    model = WorkerModel("postgresql://user:Zq7xZq7x@host/db", "Wine", "models:/Wine/3", "m-1", (), Path("/cache"))
+    assert "Zq7x" not in repr((model,))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from recipeline.data.checking.schema import DROPPED, SchemaViolations, TableChec
 from recipeline.data.column_profile import describe_columns
 from recipeline.data.reading.parquet_files import MemoryRows
 from recipeline.data.reading.pieces import Table
+from recipeline.data.stored_rows import RowsWriter
 from recipeline.errors import DataError
 from tests.classes import TARGETS, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
@@ -266,3 +268,17 @@ def test_the_last_batch_waits_for_what_is_to_be_known_before(wines: pd.DataFrame
     with holding(1), pytest.raises(DataError, match="it was changed"):
         found.extend(len(batch) for batch in TableCheck(wines, recipe, origin="it").batches(1000, refuse))
     assert 0 < sum(found) < len(wines)
+
+
+def test_a_batch_that_ends_with_the_table_leaves_one_without_rows_of_the_same_types(tmp_path: Path) -> None:
+    columns = {"when": {"type": "datetime"}, "port": {"type": "category"}, "y": {"type": "number"}}
+    recipe = as_recipe(small_recipe() | {"target": "y", "columns": columns, "data": {"min_rows": 10}})
+    when, rows = pd.date_range("2020-01-01", periods=14, unit="us"), np.arange(14)
+    table = pd.DataFrame({"when": when, "port": rows.astype(str), "y": rows.astype(float)})
+    with holding(1), RowsWriter(tmp_path / "rows.parquet") as file:
+        batches = [*TableCheck(table, recipe, origin="it").batches(14 * 3 - 1)]
+        for batch in batches:
+            file.append(batch)
+    assert [len(it) for it in batches] == [14, 0]
+    assert batches[0].dtypes.equals(batches[1].dtypes)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "rows.parquet"), validate_table(table, recipe, origin="it"))

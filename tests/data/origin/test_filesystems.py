@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_a_region_is_that_of_the_environment() -> None:
 def test_google_and_azure_have_their_own_clients() -> None:
     filesystem, path = open_filesystem("gs://bucket/a")
     assert (type(filesystem), path) == (fs.GcsFileSystem, "bucket/a")
+    assert filesystem == fs.GcsFileSystem(retry_time_limit=timedelta(seconds=60))
+    assert filesystem != fs.GcsFileSystem()
     filesystem, path = open_filesystem("az://box/a", {"AZURE_STORAGE_ACCOUNT_NAME": "me", "AZURE_STORAGE_ACCESS_KEY": "a2V5"})
     assert (type(filesystem), path) == (fs.AzureFileSystem, "box/a")
 

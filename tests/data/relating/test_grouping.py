@@ -5,7 +5,15 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipeline.data.relating.grouping import count_distinct, is_among, row_groups, rows_digest, training_rows
+from recipeline.data.relating.grouping import (
+    COPIES,
+    count_distinct,
+    hash_features,
+    is_among,
+    row_groups,
+    rows_digest,
+    training_rows,
+)
 
 
 def test_negative_zero_is_zero_and_nan_is_nan() -> None:
@@ -90,3 +98,10 @@ def test_values_are_looked_for_and_counted_as_numpy_does(values: list[int], othe
     assert is_among(one, other).tolist() == np.isin(one, other).tolist()
     assert count_distinct(one) == len(set(values))
     assert one.tolist() == values
+
+
+def test_a_column_of_the_table_that_is_called_as_the_hashes_are_is_a_column() -> None:
+    table = pd.DataFrame({COPIES: [1.0, 1.0, 2.0], "a": [1.0, 2.0, 2.0]})
+    np.testing.assert_array_equal(hash_features(table, ["a"]), row_groups(table[["a"]]))
+    np.testing.assert_array_equal(hash_features(table, ["a", COPIES]), row_groups(table))
+    np.testing.assert_array_equal(hash_features(table, ["b"]), table[COPIES])

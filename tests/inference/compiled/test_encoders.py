@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from recipeline.config.recipe import Recipe
 from recipeline.inference.columns import Columns
@@ -82,3 +87,33 @@ def test_an_encoder_of_too_many_answers_is_not_looked_up(monkeypatch: pytest.Mon
     recipe, rows = recipe_of("linear", {}), typed_rows()
     model = build_candidate(recipe, "A").fit(rows[list(recipe.features)], rows["quality"])
     assert (compile_model(model, Columns.learn(recipe, rows)) is not None) == is_compiled
+
+
+def _joined(names: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"both": names["city"] + names["shop"]})
+
+
+ONE_HOT = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+WORDS = ("words", ONE_HOT, ["shop"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_compiled"),
+    [
+        (ColumnTransformer([("a", SimpleImputer(), ["size"]), WORDS]), True),
+        (ColumnTransformer([("a", SimpleImputer(missing_values=-9.0), ["size"]), WORDS]), False),
+        (ColumnTransformer([("a", make_pipeline(FunctionTransformer(np.log), SimpleImputer()), ["size"]), WORDS]), False),
+        (ColumnTransformer([("a", "passthrough", ["size"]), WORDS], transformer_weights={"a": 2.0}), False),
+        (ColumnTransformer([("a", make_pipeline(FunctionTransformer(_joined), ONE_HOT), ["city", "shop"]), WORDS]), False),
+    ],
+    ids=["nan", "minus_nine", "logarithm", "weights", "joined"],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_compiled_form_answers_alike_or_there_is_none(changed: ColumnTransformer, is_compiled: bool) -> None:
+    rows = typed_rows().assign(size=lambda it: it["size"].where(it.index % 7 > 0, -9.0))
+    recipe = recipe_of("linear", {})
+    columns, asked = Columns.learn(recipe, rows), rows[list(recipe.features)]
+    model = make_pipeline(changed, Ridge()).fit(asked, rows["quality"])
+    compiled = compile_model(model, columns)
+    assert (compiled is not None) == is_compiled
+    assert compiled is None or differences(compiled, model, asked, columns) == ""

@@ -64,7 +64,7 @@ def add_version(session: Session, *, identity: str = IDENTITY, slope: float = 1.
         run.set_lineage(dict(lineage))
         run.save(TRAINING_ROWS, ROWS[["a"]])
         tags = {f"{step}_run_id": run_id for step, run_id in {**lineage, "register": run.id}.items()}
-        tags |= {"candidate": "lr", "profile": "test", "data_source": "uci"}
+        tags |= {"candidate": "lr", "profile": "test", "data_source": "uci", "data_digest": "d" * 64}
         version, _ = session.registry.register(
             source=f"models:/{model_id}",
             run_id=candidate,

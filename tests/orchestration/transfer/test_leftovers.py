@@ -34,9 +34,12 @@ def test_copies_of_this_machine_from_this_source_to_this_model_are_deleted(dev: 
     version = dev.registry.version("1")
     used = add(dev, model_name=dev.registry.name)
     dev.store.client.set_model_version_tag(version.name, "1", "recipeline.ingest_run_id", used)
+    elsewhere = add(dev, model_name=dev.registry.name)
+    dev.store.client.create_registered_model("Other")  # by `--to models:/Other`, before the version was pruned
+    dev.store.client.create_model_version("Other", version.source, tags={"recipeline.train_run_id": elsewhere})
     delete_left(dev, tags)
     assert not active(dev, left)
-    assert all(active(dev, run_id) for run_id in (*kept, used))
+    assert all(active(dev, run_id) for run_id in (*kept, used, elsewhere))
 
 
 @pytest.mark.full

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from recipeline.artifacts import VERDICT, VERSION
+from recipeline.artifacts import ADDED_REQUESTS, ORDER, VERDICT, VERSION
+from recipeline.cli.target import find_target, open_target
+from recipeline.hosting import mlflow_server
+from recipeline.orchestration.added_rows import find_contents, find_requests
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.transfer import writing
 from recipeline.orchestration.transfer.source import reading_version
 from recipeline.orchestration.transfer.writing import Transferred, write_version
 from recipeline.registry.loading import load_version
 from recipeline.registry.tries import count_looks, record_looks
+from recipeline.tracking.connection.store import open_store
 from recipeline.tracking.lineage import lineage_of_version
 from recipeline.tracking.models import model_id_of
 from recipeline.tracking.run_copies import CopyWriter
-from recipeline.tracking.tags import VersionTags
+from recipeline.tracking.tags import VersionTags, run_id_tag
 from tests.orchestration.transfer.helpers import IDENTITY, add_version
 from tests.registry.helpers import ANN
-from tests.sessions import lines_of
+from tests.sessions import lines_of, open_toys
 from tests.toys import ROWS
 
 
@@ -86,6 +98,19 @@ def test_the_same_version_again_writes_nothing_and_another_one_with_other_files_
     add_version(dev, slope=2.0)
     assert send(dev, prod, "2").version == "2"
     assert len(prod.registry.of_identity(IDENTITY)) == 2
+
+
+def test_files_and_requests_that_were_added_in_the_source_are_known_in_the_target(dev: Session, prod: Session) -> None:
+    digest = dev.registry.version("1").tags[VersionTags.DATA_DIGEST]
+    with dev.open_run("retrain") as run:
+        run.save(ADDED_REQUESTS, pd.DataFrame({"request": np.array([7], dtype=np.uint64)}))
+        run.tag(base_digest="b", combined_digest=digest, added_digest="f")
+    send(dev, prod)
+    ingest = prod.registry.version("1").tags[run_id_tag("ingest")]
+    assert find_contents(fresh(prod), ingest, digest) == {digest, "b", "f"}
+    assert find_requests(fresh(prod), ingest, set()).tolist() == [7]
+    with reading_version(fresh(prod), prod.registry.version("1"), with_runs=True) as found:  # and on to the next
+        assert found.runs["ingest"].tags == {"recipeline.added_digest": "b,f"}
 
 
 @pytest.mark.full
@@ -190,3 +215,45 @@ def test_a_transfer_waits_for_another_one_to_the_same_model(dev: Session, prod: 
         other.join(120)
     assert [str(it.version) for it in prod.registry.versions()] == ["1"]
     assert (tmp_path / "prod").is_dir()
+
+
+@pytest.fixture
+def workspaces(tmp_path: Path) -> Iterator[str]:
+    """The URI of an MLflow server with the workspaces `default` and `prod`."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--enable-workspaces", "--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 180
+        while not mlflow_server.is_ready(port):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        MlflowClient(f"http://127.0.0.1:{port}").create_workspace("prod")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+@pytest.mark.full
+def test_another_workspace_of_the_same_server_is_another_store(
+    workspaces: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_toys(open_store(workspaces, root=tmp_path), tmp_path, order=ORDER)
+    version = add_version(session)
+    monkeypatch.setenv("RECIPELINE_TO_MLFLOW_WORKSPACE", "prod")
+    target = find_target(session, workspaces)
+    with reading_version(session, version, with_runs=True) as found, open_target(session, target) as there:
+        done = write_version(there, found)
+        assert write_version(fresh(there), found) == replace(done, is_new=False)
+        written = there.registry.version(done.version)
+        assert written.workspace == "prod"
+        assert "/workspaces/prod/" in there.store.client.get_run(written.run_id).info.artifact_uri
+        load_version(fresh(there).reader, written).predict(ROWS)
+    assert [it.tags.get(VersionTags.SOURCE_VERSION) for it in session.registry.versions()] == [None]

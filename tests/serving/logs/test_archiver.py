@@ -249,6 +249,48 @@ def test_what_exceeds_the_disk_is_deleted_oldest_first_counted_and_told(
     assert "was deleted before it was archived" in caplog.text
 
 
+def test_files_of_an_earlier_version_take_no_line_of_this_one_from_the_disk(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.log.mkdir()
+    (place.log / HOSTILE[0]).write_bytes(stamped(0) * 100)
+    monkeypatch.setattr(module, "put", breaking("away"))
+    place.write(0, 9)
+    place.files[0].finish()
+    place.archiver(disk_bytes=5000).move()
+    assert (place.dropped, len(place.read()[0])) == ([], 9)
+
+
+def test_a_file_that_another_worker_moves_meanwhile_ends_no_round(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(0, 9)
+    place.files[0].finish()
+    archiver, lstat = place.archiver(), Path.lstat
+
+    def late(path: Path) -> os.stat_result:
+        monkeypatch.undo()
+        place.archiver().move()
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", late)
+    archiver.move()
+    assert place.read() == ([float(number) for number in range(9)], 0)
+    assert place.metrics.failures._value.get() == 0
+
+
+def test_lines_on_both_sides_of_a_step_of_the_clock_are_found(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that starts in 1970 and is told the time then has a file of each."""
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() - 50 * 365 * 86_400)
+    place.files[0].write(stamped(0).replace(b'"time":4000000000.0', b'"time":1.0'))
+    monkeypatch.setattr(time, "time", clock)
+    place.written = 1
+    place.write(0, 2)
+    place.files[0].finish()
+    place.archiver().move()
+    archive = Archive(fs.LocalFileSystem(), str(place.store))
+    assert place.read(find_files(place.log, archive, NOW - 3600, NOW + 1e6)) == ([1.0, 2.0], 0)
+
+
 def test_one_file_that_fails_does_not_keep_the_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.write(0, 12)
     place.files[0].finish()

@@ -107,6 +107,15 @@ def test_files_of_the_log_are_deleted_when_they_are_old_compressed_ones_too_and_
         assert all(len(content) <= max_bytes or content.count(b"\n") == 1 for content in new)
 
 
+def test_files_that_the_archive_gets_are_never_too_old_and_others_are(tmp_path: Path) -> None:
+    names = "predictions-20200101T000000Z-4711-0000.jsonl", "predictions-20200101T000000Z-x-1-00000000-0000.jsonl"
+    for file in names:
+        (tmp_path / file).touch()
+        os.utime(tmp_path / file, (0, 0))
+    RotatingFiles(tmp_path, max_bytes=100, keep_days=1, is_archived=True).write(b"x\n")
+    assert [(tmp_path / file).exists() for file in names] == [False, True]
+
+
 # --- whose a file is --------------------------------------------------------------------------------------------------------
 
 

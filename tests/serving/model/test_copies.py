@@ -10,6 +10,7 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.registry.versions import Registry
 from recipeline.serving.model.copies import discard, fetch_version, mark_served, served_copies
 from recipeline.serving.model.loading import load_copy
+from recipeline.tracking.artifacts.manifest import Reader
 from tests.conftest import NAME, Project
 from tests.serving.helpers import store_of
 
@@ -20,7 +21,7 @@ def test_a_version_is_fetched_once_and_whole_or_not_at_all(
     store, folder = store_of(trained), tmp_path / "copies"
     champion = Registry(store, NAME).holder(CHAMPION)
     assert champion is not None
-    monkeypatch.setattr("shutil.copytree", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(Reader, "copy_model", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         fetch_version(store, champion, folder)
     assert list(folder.iterdir()) == []

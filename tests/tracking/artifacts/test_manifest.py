@@ -25,6 +25,7 @@ from recipeline.tracking.artifacts import artifact_folders
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
+from recipeline.tracking.tags import RunTags
 from tests.records import some
 from tests.toys import ROWS, log_toy
 from tests.tracking.helpers import finish, new_run
@@ -133,6 +134,35 @@ def test_without_a_whole_manifest_nothing_is_read(store: Store, tmp_path: Path, 
     with pytest.raises(UnavailableError, match=rf"manifest\.json of run {run.id} {got}"):
         Reader(store.client).load(DATASET, run.id)
     assert len(Reader(store.client).faults(run.id)) == 1
+
+
+@pytest.mark.parametrize(
+    "harmed",
+    [
+        {"files": {"../verdict.json": "d"}},
+        {"files": {"/etc/hosts": "d"}},
+        {"views": {"a/../../b": "d"}},
+        {"files": ["verdict.json"]},
+        {"models": {"m-1": {"..": "d"}}},
+        {"format": "1"},
+    ],
+)
+def test_a_manifest_that_leads_out_of_its_folder_is_not_read(store: Store, tmp_path: Path, harmed: dict[str, object]) -> None:
+    run, _ = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob("manifest.json")
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | harmed), encoding="utf-8")
+    store.client.set_tag(run.id, RunTags.MANIFEST_DIGEST, file_digest(path))  # by whoever may write into that store
+    assert Reader(store.client).faults(run.id)[0].startswith(f"The artifact manifest.json of run {run.id} cannot be read.")
+
+
+def test_a_copy_of_a_model_has_no_more_files_than_the_model(store: Store, tmp_path: Path) -> None:
+    run, model_id = log_toy(store)
+    (path,) = (tmp_path / "mlruns").rglob("MLmodel")
+    (path.parent / "registered_model_meta").write_text("MLflow writes this where it loads a version", encoding="utf-8")
+    reader = Reader(store.client)
+    reader.copy_model(model_id, run.id, tmp_path / "copy")
+    files = {str(it.relative_to(tmp_path / "copy")) for it in (tmp_path / "copy").rglob("*") if it.is_file()}
+    assert files == {*reader.model_digests(model_id, run.id)}
 
 
 def test_a_run_that_was_never_closed_has_no_manifest_and_is_not_read(store: Store) -> None:

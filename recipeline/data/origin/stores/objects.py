@@ -25,6 +25,9 @@ _STORES = {"s3": ("s3", "s3"), "gs": ("gcs", "gcs"), "az": ("azure", "azure")}
 #: So many bytes are read at least.
 _LEAST_BYTES = 1 << 20
 
+#: A small object that is written meanwhile is asked for so often.
+_ATTEMPTS = 5
+
 
 @dataclass(frozen=True)
 class Found:
@@ -115,11 +118,15 @@ class StoreFolder:
     def read(self, name: str) -> bytes | None:
         """Return an object's content; None: there is none."""
         with asking(self.uri) as bucket:
-            try:
-                found = bucket.find(self._prefix + name)
-                return bucket.read(found, 0, found.size) if found.size else b""
-            except MissingObjectError:
-                return None
+            for _ in range(_ATTEMPTS):
+                try:
+                    found = bucket.find(self._prefix + name)
+                    return bucket.read(found, 0, found.size) if found.size else b""
+                except MissingObjectError:
+                    return None
+                except ChangedObjectError:  # another machine has written it since it was found
+                    continue
+            raise OSError(f"{name} changes all the time")
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object."""
@@ -193,6 +200,8 @@ class _Ranges(io.RawIOBase):
                 content = bucket.read(self._file.found, self._place, count)
             except (ChangedObjectError, MissingObjectError):
                 raise DataError(f"{redact(self._file.uri)} was changed while it was read.", fix="Try again.") from None
+            if len(content) != count:  # fewer would be taken for the end of the file
+                raise OSError(f"the store sent {len(content)} instead of {count} bytes")
         view[: len(content)] = content
         self._place += len(content)
         return len(content)

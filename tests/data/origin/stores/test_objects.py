@@ -142,6 +142,37 @@ def test_a_folder_has_files_by_name_written_whole(bucket: MemoryBucket) -> None:
     assert [name for name, _ in StoreFolder("s3://x").walk()] == ["out/a.json", "out/empty"]
 
 
+def test_a_store_that_sends_less_than_it_is_asked_for_is_no_end_of_a_file(
+    bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.write(b"a\n1\n2\n", "rows.csv", is_new=True)
+    [(_, file)] = find_stored("s3://x/rows.csv")
+    for sent in (b"", b"a\n1\n", b"a\n1\n2\n3\n"):
+        monkeypatch.setattr(MemoryBucket, "read", lambda *_, sent=sent: sent)
+        with pytest.raises(UnavailableError, match=rf"the store sent {len(sent)} instead of 6 bytes"), file.open() as opened:
+            opened.read()
+
+
+def test_a_small_object_that_is_written_meanwhile_is_read_again(bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the manifest's files are, by machines with the same shard."""
+    bucket.write(b"1", "in/a.json", is_new=True)
+    find, often = MemoryBucket.find, [2]
+
+    def change(self: MemoryBucket, key: str) -> Found:
+        found = find(self, key)
+        if often[0]:
+            often[0] -= 1
+            self.write(b"2", key, is_new=False)
+        return found
+
+    monkeypatch.setattr(bucket, "find", change.__get__(bucket))
+    monkeypatch.setattr(bucket, "read", lambda found, *_: MemoryBucket.read(bucket, found, 0, 1))
+    assert StoreFolder("s3://x/in/").read("a.json") == b"2"
+    often[0] = 1000
+    with pytest.raises(UnavailableError, match=r"a\.json changes all the time"):
+        StoreFolder("s3://x/in/").read("a.json")
+
+
 def test_a_stored_file_goes_to_another_process(bucket: MemoryBucket) -> None:
     bucket.write(b"abc", "a.csv", is_new=True)
     [(_, file)] = find_stored("s3://x/a.csv")
