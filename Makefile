@@ -91,7 +91,7 @@ rollback: setup ## restore the previous Production, or version=; reason=
 history: setup ## the versions in Production, with times and reasons
 	@scripts/step history
 
-who-served: setup ## the version in Production at a time; at=
+who-served: setup ## the version in Production at a time, or that answered a request; at= request=
 	@scripts/step who-served
 
 why: setup ## the lineage of a version and the decision on it; version=

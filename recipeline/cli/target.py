@@ -39,6 +39,13 @@ PREFIX = "RECIPELINE_TO_"
 #: Variables of the source's store and run, which are not the target's.
 _OF_SOURCE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 
+#: By variables of the target, those of the source that clients would use in their place, or together with them.
+_REPLACES = {
+    "MLFLOW_TRACKING_TOKEN": ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+    "AWS_ACCESS_KEY_ID": ("AWS_SESSION_TOKEN",),
+    "AWS_PROFILE": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+}
+
 _WORKSPACE = "MLFLOW_WORKSPACE"
 
 _MODEL = re.compile(r"^models:/(?P<name>[^/:@?#%\\\"]+)$")
@@ -168,10 +175,11 @@ def open_target(session: Session, target: Target) -> Iterator[Session]:
 @contextmanager
 def _environment_of_target() -> Iterator[None]:
     """Set the environment of the target for the block, and restore it."""
-    before, uri = dict(os.environ), mlflow.get_tracking_uri()
-    for name in _OF_SOURCE:
+    before, uri, given = dict(os.environ), mlflow.get_tracking_uri(), _given()
+    replaced = [other for name, others in _REPLACES.items() if given.get(name) for other in others]
+    for name in (*_OF_SOURCE, *replaced):
         os.environ.pop(name, None)
-    os.environ.update({name: value for name, value in _given().items() if name not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")})
+    os.environ.update({name: value for name, value in given.items() if name not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")})
     forget_storage_clients()
     try:
         yield

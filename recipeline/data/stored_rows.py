@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
@@ -187,7 +187,7 @@ class RowsWriter:
             return
         if self._first is not None:
             first, self._first = self._first, None
-            self._is_numbered = _numbers(first) and first.index[:1].tolist() == [0][: len(first)]
+            self._is_numbered = _numbers(first) and cast("pd.RangeIndex", first.index).start == 0
             self._write(first)
         self._write(rows)
 

@@ -89,11 +89,9 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     UnavailableError : it cannot be written, for example because the disk is full.
     """
     path = path.resolve()  # a link stays one
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # processes of two pods have the same number
+    with as_unwritable(path):
+        unfinished, file = _begin(path)
     try:
-        with as_unwritable(path):
-            file = unfinished.open("wb")
-        _lock(file)
         with file:
             with as_unwritable(path):
                 sink = _make_sink(file, path, layout)
@@ -115,11 +113,22 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
                 with suppress(OSError):
                     file.close()
                 raise
-        with as_unwritable(path):
-            unfinished.replace(path)
+            with as_unwritable(path):
+                unfinished.replace(path)  # before it is closed, and with that unlocked
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def _begin(path: Path) -> tuple[Path, IO[bytes]]:
+    """Return an unfinished file that no other process writes to or removes."""
+    while True:
+        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # processes of two pods have the same number
+        file = unfinished.open("xb")
+        if _lock(file) and unfinished.exists():
+            return unfinished, file
+        file.close()  # another process removes it, which saw it before it was locked
+        unfinished.unlink(missing_ok=True)
 
 
 def remove_unfinished(path: Path) -> None:

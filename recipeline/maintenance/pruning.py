@@ -166,7 +166,15 @@ def _delete_files(session: Session, ids: list[str]) -> str:
     if session.store.uri.startswith(("http://", "https://")):
         return "The files are deleted when the server's administrator runs `mlflow gc`."
     for start in range(0, len(ids), 200):
-        words = ["gc", "--backend-store-uri", session.store.uri, "--run-ids", ",".join(ids[start:][:200])]
+        words = [
+            "gc",
+            "--backend-store-uri",
+            session.store.uri,
+            "--tracking-uri",
+            session.store.uri,
+            "--run-ids",
+            ",".join(ids[start:][:200]),
+        ]
         done = subprocess.run(
             [sys.executable, "-c", _MLFLOW], input=json.dumps(words), capture_output=True, text=True, check=False
         )

@@ -86,12 +86,14 @@ def _describe(rows: StoredRows, recipe: Recipe, origin: str, sha256: str) -> Dat
 def stand_in(rows: StoredRows) -> pd.DataFrame:
     """Return a few rows from which MLflow reads the schema of all of them.
 
-    A column has a missing value where that of the whole table has any.
+    A column has a missing value where that of the whole table has any, and text where that has text.
     """
     table = rows.take(np.arange(min(len(rows), _FEW)))
     for name, missing in rows.missing.items():
         if missing and not table[name].isna().any():
             table[name] = table[name].where(np.arange(len(table)) > 0)
+        elif missing < len(rows) and pd.api.types.is_string_dtype(table[name].dtype) and table[name].isna().all():
+            table[name] = table[name].where(np.arange(len(table)) > 0, "")  # MLflow would take any type for it
     return table
 
 

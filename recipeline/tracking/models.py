@@ -156,13 +156,13 @@ def log_model(
         digests = {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         for name, digest in digests.items():
             reader.folders.upload(logged.artifact_location, folder / name, name.rpartition("/")[0], digest=digest)
-        _log_output(client, run_id, logged.model_id)
+        log_output(client, run_id, logged.model_id)
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         reader.know_model(logged.model_id, logged.artifact_location)
     return logged.model_id, digests
 
 
-def _log_output(client: MlflowClient, run_id: str, model_id: str) -> None:
+def log_output(client: MlflowClient, run_id: str, model_id: str) -> None:
     """Record a new model as an output of its run, once.
 
     A request whose answer was lost is sent again, and MLflow inserts the row again.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag
+from mlflow.entities import LoggedModel, LoggedModelStatus, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
@@ -29,6 +29,7 @@ from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import retry_conflict
+from recipeline.tracking.models import log_output
 from recipeline.tracking.tags import PREFIX, RunTags
 
 V = TypeVar("V")
@@ -186,7 +187,7 @@ class CopyWriter:
         files = {str(path.relative_to(copy.folder)): path for path in sorted(copy.folder.rglob("*")) if path.is_file()}
         for name, path in files.items():
             self._folders.upload(made.artifact_location, path, name.rpartition("/")[0])
-        self._client.log_outputs(run.id, [LoggedModelOutput(made.model_id, step=0)])
+        log_output(self._client, run.id, made.model_id)
         self._client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
         return str(made.model_id), {name: file_digest(path) for name, path in files.items()}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pytest
 
 from recipeline.batch.output import LocalFolder, OutputFolder, StoredFolder
+from recipeline.data import writers
 from recipeline.data.origin.stores import objects
 from recipeline.data.origin.stores.objects import StoreFolder
 from recipeline.data.writers import Layout, open_sink
@@ -68,6 +70,35 @@ def test_two_processes_that_write_the_same_file_do_not_take_it_from_each_other(
         write(rows[2])
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert first.read_bytes() == b"a\n0\n1\n2\n"
+
+
+def test_an_unfinished_file_that_is_removed_before_it_is_locked_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = writers._lock
+
+    def late(file: IO[bytes]) -> bool:
+        monkeypatch.undo()
+        writers.remove_unfinished(tmp_path / "a.csv")
+        return lock(file)
+
+    monkeypatch.setattr(writers, "_lock", late)
+    with writers.open_sink(tmp_path / "a.csv", Layout("a", ",", pa.schema([("a", pa.int64())]))):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_file_is_its_writers_until_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def late(path: Path, target: Path) -> Path:
+        writers.remove_unfinished(target)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    with writers.open_sink(tmp_path / "a.csv", Layout("a", ",", pa.schema([("a", pa.int64())]))):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_a_file_system_without_links_makes_a_file_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

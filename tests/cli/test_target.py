@@ -13,6 +13,7 @@ import mlflow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlflow.tracking._tracking_service.utils import get_default_host_creds
 
 from recipeline.cli.target import PREFIX, _environment_of_target, find_target, open_target
 from recipeline.errors import UnavailableError, UsageError
@@ -99,12 +100,28 @@ def test_the_environment_is_the_targets_in_the_block_and_as_it_was_after_it(
         before, uri = dict(os.environ), mlflow.get_tracking_uri()
         with suppress(KeyError), _environment_of_target():
             assert "MLFLOW_RUN_ID" not in os.environ
-            assert {name: os.environ.get(name) for name in own | given_} == own | given_
+            expected = own | given_
+            if given_.get("MLFLOW_TRACKING_TOKEN") and "MLFLOW_TRACKING_USERNAME" not in given_:
+                expected.pop("MLFLOW_TRACKING_USERNAME", None)  # MLflow would send it in place of the token
+            assert {name: os.environ[name] for name in own | given_ if name in os.environ} == expected
             mlflow.set_tracking_uri("http://prod:5000")
             if fails:
                 os.environ["NO_SUCH_NAME"]
         assert dict(os.environ) == before
         assert mlflow.get_tracking_uri() == uri
+
+
+def test_a_token_of_the_target_is_sent_and_no_user_or_key_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "secret", "AWS_ACCESS_KEY_ID": "dev"}
+    for name, value in source.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(f"{PREFIX}MLFLOW_TRACKING_TOKEN", "t")
+    monkeypatch.setenv(f"{PREFIX}AWS_PROFILE", "prod")
+    with _environment_of_target():
+        creds = get_default_host_creds("http://prod:5000")
+        assert (creds.username, creds.password, creds.token) == (None, None, "t")
+        assert "AWS_ACCESS_KEY_ID" not in os.environ
+    assert source.items() <= os.environ.items()
 
 
 def test_a_session_of_the_target_has_its_store_policy_user_and_key(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,7 @@ def test_workers_with_other_code_are_refused_and_named(
     from distributed import Client
 
     list(dask.map([(refuse, (1,))]))
+    dask._client.wait_for_workers(2)
     (tmp_path / "unknown_there.py").write_text("answer = 42\n", encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     others = DaskWorkers(packages=("unknown_there",))

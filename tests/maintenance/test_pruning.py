@@ -276,7 +276,7 @@ def test_the_password_of_a_store_is_seen_neither_among_processes_nor_in_what_is_
 
     def run(words: list[str], *, input: str, **_: object) -> subprocess.CompletedProcess[str]:
         started.append(words)
-        assert json.loads(input)[:3] == ["gc", "--backend-store-uri", uri]
+        assert json.loads(input)[:5] == ["gc", "--backend-store-uri", uri, "--tracking-uri", uri]
         return subprocess.CompletedProcess(words, 1, "", says.format(uri))
 
     monkeypatch.setattr(subprocess, "run", run)

@@ -93,8 +93,10 @@ def test_live_rows_are_predicted_by_the_challenger_too_and_the_decision_has_what
     waiting.write_profile(service=service | {"shadow": "challenger", "shadow_time": 1.0})
     server = Server(waiting)
     server.wait()
-    deadline = time.monotonic() + 30
-    while any(requests.get(f"{server.url}/model", timeout=5).json()["shadow"]["state"] != "predicting" for _ in range(12)):
+    deadline = time.monotonic() + 60
+    while "model_swaps_total 2.0" not in requests.get(f"{server.url}/metrics", timeout=5).text or any(
+        requests.get(f"{server.url}/model", timeout=5).json()["shadow"]["state"] != "predicting" for _ in range(30)
+    ):  # both workers
         assert time.monotonic() < deadline
         time.sleep(0.2)
     features = wines.drop(columns="quality")

@@ -122,6 +122,10 @@ def test_a_large_table_has_the_schema_and_the_size_of_all_its_rows(tmp_path: Pat
     known = np.arange(40) < 39  # a few rows show no missing value
     columns = {"a": np.where(known, 0.5, np.nan), "full": np.arange(40.0), "b": np.arange(40)}
     table = pd.DataFrame(columns).assign(text=pd.Series(["x"] * 40, dtype="str").where(pd.Series(known)))
+    table["late"], table["none"] = (
+        pd.Series(["x"] * 40, dtype="str").where(pd.Series(~known)),
+        pd.Series([None] * 40, dtype="str"),
+    )
     rows, found = store_rows(table, tmp_path), []
     source = Source("file", str(tmp_path / "a.csv"), content(tmp_path))
     with pytest.MonkeyPatch.context() as patch:
@@ -131,5 +135,5 @@ def test_a_large_table_has_the_schema_and_the_size_of_all_its_rows(tmp_path: Pat
                 found.append(datasets._describe(rows, small(), source.origin, source.sha256).to_dictionary())
     assert found[0] == found[1]
     fields = {it["name"]: it["required"] for it in json.loads(found[0]["schema"])["mlflow_colspec"]}
-    assert fields == {"a": False, "full": True, "b": True, "text": False}
-    assert json.loads(found[0]["profile"]) == {"num_rows": 40, "num_elements": 160}
+    assert fields == {"a": False, "full": True, "b": True, "text": False, "late": False, "none": False}
+    assert json.loads(found[0]["profile"]) == {"num_rows": 40, "num_elements": 240}

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlflow.entities import Metric, Param
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, Metric, Param
 from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import CARD, DATASET, LEADERBOARD, MODEL_CARD, VERDICT
@@ -23,7 +24,7 @@ from recipeline.tracking.models import log_model
 from recipeline.tracking.run_copies import DESCRIPTION, CopyWriter, read_candidate, read_model, read_run
 from recipeline.tracking.runs import create_child, open_run
 from tests.records import some
-from tests.toys import ROWS, TARGET
+from tests.toys import ROWS, TARGET, log_toy
 
 IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
 ORIGIN = {"recipeline.source_uri": "sqlite:///there.db", "recipeline.source_host": "here"}
@@ -139,6 +140,26 @@ def test_files_are_read_whole_or_not_at_all_and_a_card_may_be_missing(store: Sto
     (place / DATASET.name).write_bytes(b"changed")
     with pytest.raises(UnavailableError, match="has changed"):
         read_run(Reader(store.client), store.client, run.id, tmp_path / "again")
+
+
+def test_an_output_whose_answer_was_lost_is_recorded_once(
+    store: Store, other: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow.set_tracking_uri(store.uri)
+    run, model_id = log_toy(store)
+    source, write = Reader(store.client), MlflowClient.log_outputs
+    model = read_model(source, store.client, model_id, run.id, tmp_path / "model")
+
+    def write_twice(client: MlflowClient, run_id: str, models: list[LoggedModelOutput]) -> None:
+        write(client, run_id, models)
+        write(client, run_id, models)
+
+    monkeypatch.setattr(MlflowClient, "log_outputs", write_twice)
+    mlflow.set_tracking_uri(other.uri)
+    copier = writer(other)
+    opened = copier.open_run(read_candidate(store.client, run.id))
+    made, _ = copier.write_model(model, opened)
+    assert [it.model_id for it in other.client.get_run(opened.id).outputs.model_outputs] == [made]
 
 
 def test_an_artifact_is_written_anew_or_left_out(store: Store, other: Store, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from recipeline.data.origin.paths import local_paths
 from recipeline.data.origin.stores.objects import is_store
 from recipeline.data.origin.uris import redact
 from recipeline.data.reading.formats import Format
+from recipeline.data.writers import as_unwritable
 from recipeline.engine.identity import identify
 from recipeline.engine.workers import Call
 from recipeline.errors import DataError, UsageError, missing_rows
@@ -125,7 +126,10 @@ def _make_folder(folder: OutputFolder, files: Sequence[InputFile], searched: Seq
             raise UsageError(
                 "output must be a folder without files of the input.", got=f"'{folder.path}'", fix="Name another folder."
             )
-    folder.path.mkdir(exist_ok=True)
+    if folder.path.exists() and not folder.path.is_dir():
+        raise UsageError("output must be a folder.", got=f"'{folder.path}', which is none,", fix="Name it without the slash.")
+    with as_unwritable(folder.path):
+        folder.path.mkdir(exist_ok=True)
 
 
 def _run(session: Session, model: NamedModel, asked: Asked, tasks: Sequence[PartTask]) -> Iterator[PartDone]:

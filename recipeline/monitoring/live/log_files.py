@@ -184,6 +184,8 @@ def find_files(folder: Path, archive: Archive | None, since: float, until: float
         unique = unique_of(path.name)
         return archived.get(unique) or archive.find(since, until).get(unique)
 
+    # An archive in the folder is found there too: its files are read as those of the archive.
+    local = [path for path in local if not (_ARCHIVED.fullmatch(path.name) and path.is_relative_to(archive.path))]
     files = [LogFile.of(path, partial(moved, path)) for path in local]
     known = {unique_of(path.name) for path in local}
     return [*files, *(file for unique, file in archived.items() if unique not in known)]

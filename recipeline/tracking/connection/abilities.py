@@ -27,7 +27,7 @@ def require_abilities(store: Store, model_name: str) -> None:
     with the installed MLflow when it is opened.
     """
     found = _version_of(store.uri)
-    if found and not SUPPORTED[0] <= tuple(map(int, found.split(".")[:2])) < SUPPORTED[1]:
+    if found and not SUPPORTED[0] <= tuple(map(int, re.findall(r"\d+", found)[:2])) < SUPPORTED[1]:
         (first, then), (end, _) = SUPPORTED
         raise UnavailableError(
             f"The server {redact(store.uri)} has MLflow {found}; versions are transferred to MLflow {first}.{then} or later, "
@@ -52,6 +52,7 @@ def _version_of(uri: str) -> str:
         return ""
     with suppress(requests.RequestException):
         answer = requests.get(f"{uri.rstrip('/')}/version", timeout=_SECONDS)
-        if answer.ok and re.match(r"\d+\.\d+", answer.text):
-            return answer.text.strip()
+        found = re.match(r"(\d{1,6}\.\d{1,6})([.\w+-]{0,40})\s*$", answer.text)  # whoever answers there
+        if answer.ok and found:
+            return found[0].strip()
     return ""

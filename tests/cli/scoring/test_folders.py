@@ -16,7 +16,7 @@ from recipeline.cli.scoring import folders
 from recipeline.cli.scoring.worker import Failed
 from recipeline.data.origin.stores.objects import StoreFolder
 from recipeline.data.reading.formats import PLAIN
-from recipeline.errors import DataError, UsageError
+from recipeline.errors import DataError, UnavailableError, UsageError
 from tests.batch.test_scoring import wish
 from tests.sessions import Heard
 
@@ -81,6 +81,19 @@ def test_parts_go_to_the_engine_and_a_failure_in_a_worker_is_raised_here(tmp_pat
         next(ran)
     assert [task for _, (_, task) in asked] == tasks
     assert session.reporter.lines[0].startswith("1 of 2 parts, 10 rows")
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scored.csv").touch()
+    with pytest.raises(UsageError, match=r"output must be a folder\. Got '.*scored\.csv', which is none"):
+        folders._make_folder(LocalFolder(tmp_path / "scored.csv"), [], [])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(UnavailableError, match=r"output cannot be written to .*/scored: Permission denied"):
+        folders._make_folder(LocalFolder(tmp_path / "scored"), [], [])
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -30,7 +30,12 @@ def test_late_labels_join_by_request_and_row(tmp_path: Path) -> None:
     assert found[[REQUEST_ID, ROW]].to_numpy().tolist() == [["a", 0], ["b", 1]]
 
 
-@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.integers(0, 10**6)), unique=True))
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.integers(0, 10**6)),
+        unique=True,
+    )
+)
 def test_a_request_has_one_key_in_a_log_in_parquet_and_in_text(asked: list[tuple[str, int]]) -> None:
     ids, rows = pa.array([it for it, _ in asked], pa.string()), [row for _, row in asked]
     keys = request_keys(ids, pa.array(rows, pa.int64()))

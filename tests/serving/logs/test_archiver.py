@@ -291,6 +291,17 @@ def test_lines_on_both_sides_of_a_step_of_the_clock_are_found(place: Place, monk
     assert place.read(find_files(place.log, archive, NOW - 3600, NOW + 1e6)) == ([1.0, 2.0], 0)
 
 
+@pytest.mark.parametrize("name", ["log", "log/old"])
+def test_an_archive_in_the_folder_of_the_log_is_read_once(place: Place, name: str) -> None:
+    place.store = place.log.parent / name
+    place.write(0, 5)
+    place.files[0].finish()
+    place.write(0, 1)
+    place.archiver().move()
+    assert len(list(place.store.glob("*/*.gz"))) >= 1
+    assert place.read() == ([float(number) for number in range(6)], 0)
+
+
 def test_one_file_that_fails_does_not_keep_the_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.write(0, 12)
     place.files[0].finish()

@@ -47,14 +47,17 @@ def server(version: str, *, knows_aliases: bool = True, status: int = 200) -> It
         listening.shutdown()
 
 
-@pytest.mark.parametrize("version", ["2.22.0", "3.5.0rc1", "4.0.0", "1.30.1"])
+@pytest.mark.parametrize("version", ["2.22.0", "3.5.0rc1", "4.0.0", "1.30.1", "2.9-beta"])
 def test_a_server_of_another_version_is_named_without_its_password(version: str) -> None:
     with server(version) as store, pytest.raises(UnavailableError, match=f"has MLflow {version}; ") as raised:
         require_abilities(store, "Toy")
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("version", "status"), [("3.17.0", 200), ("3.99.1", 200), ("<html>", 200), ("2.0", 401), ("", 200)])
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("3.17.0", 200), ("3.99.1", 200), ("<html>", 200), ("2.0", 401), ("", 200), ("1.2 of\nanother", 200)],
+)
 def test_a_server_that_fits_or_does_not_tell_is_taken(version: str, status: int) -> None:
     with server(version, status=status) as store:
         require_abilities(store, "Toy")
