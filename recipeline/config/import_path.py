@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 from recipeline.errors import UsageError, guess
+
+#: Packages whose distribution, which has the version, has another name; the first one that is installed counts.
+_DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost-cpu", "xgboost")}
+#: Packages that are an extra of the same name.
+_EXTRAS = ("lightgbm", "xgboost")
 
 
 def import_object(path: str, *, where: str) -> Any:
@@ -27,7 +33,7 @@ def import_object(path: str, *, where: str) -> Any:
         raise UsageError(
             f"{where} must be the import path of an installed object.",
             got=f"'{path}', whose module '{error.name}' cannot be found,",
-            fix="Correct the path, or install its package.",
+            fix=setup_line(error.name) if error.name in _EXTRAS else "Correct the path, or install its package.",
         ) from None
     if not hasattr(module, name):
         public = [known for known in dir(module) if not known.startswith("_")]
@@ -37,6 +43,24 @@ def import_object(path: str, *, where: str) -> Any:
             fix=guess(name, public).rstrip() or "Correct the path.",
         )
     return getattr(module, name)
+
+
+def setup_line(extra: str) -> str:
+    """Return the sentence that says what to type for an extra that is missing."""
+    return f'Type: make setup EXTRAS="{extra}".'
+
+
+def installed_distribution(package: str) -> tuple[str, str] | None:
+    """Return name and version of the distribution of a top-level package.
+
+    None: it is of none, or of one of another name that is not known here, as the project's own modules are.
+    """
+    for name in _DISTRIBUTIONS.get(package, (package,)):
+        try:
+            return name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def import_paths(values: Any) -> Iterator[str]:

@@ -6,10 +6,13 @@ All commands use this list and this reader.
 from __future__ import annotations
 
 from collections.abc import Collection
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from recipeline.config.import_path import setup_line
 from recipeline.errors import UnavailableError, UsageError
+from recipeline.inference._boosters import booster_types, find_misplaced, lacking_library
 from recipeline.inference._compat import TREES, TRUSTED
 
 __all__ = ["TREES", "TRUSTED", "RefusedModel", "read_model", "read_skops", "types_to_trust"]
@@ -37,13 +40,21 @@ def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:
     import skops.io
 
     try:
-        types: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+        data = skops.io.dumps(model)
+        types: list[str] = skops.io.get_untrusted_types(data=data)
+        misplaced = find_misplaced(BytesIO(data)) if {*types} - TRUSTED else ""
     except Exception as error:  # of any part of the model: a type that skops cannot write, a method of the model itself
         raise UsageError(
             "A model must be one that skops can save, without pickle.",
             got=f"'{_short(error)}'",
             fix="Replace that part of the candidate in the recipe.",
         ) from None
+    if misplaced:
+        raise UsageError(
+            "The trees of a model must be inside of an estimator of their library.",
+            got=misplaced,
+            fix="Name the estimator in the recipe.",
+        )
     if foreign := _foreign(types, trusted):
         raise UsageError(
             "A model must be made of types that are trusted.",
@@ -99,9 +110,15 @@ def read_skops(file: Path, trusted: Collection[str] = (), *, name: str = "") -> 
     try:
         types = skops.io.get_untrusted_types(file=file)
         foreign = _foreign(types, trusted)
-        built = None if foreign else skops.io.load(file, trusted=types)
+        misplaced = find_misplaced(file) if {*types} - TRUSTED else ""
+        built = None if foreign or misplaced else skops.io.load(file, trusted=types)
     except Exception as error:  # of a zip, of JSON, of numpy, of whatever a broken file makes of an estimator
         raise _broken(name, error) from None
+    if misplaced:
+        rule = f"{name} must have its trees inside of an estimator of their library."
+        raise RefusedModel(rule, got=misplaced, fix="Train and register it again.")
+    if lacking := lacking_library({*types} - TRUSTED - {*trusted}):
+        raise RefusedModel(f"{name} needs the package {lacking}, which is not installed.", fix=setup_line(lacking))
     if foreign:
         rule = f"{name} must be made of types that are trusted."
         raise RefusedModel(rule, got=foreign, fix=f"{_FIX}, or train and register it again without them.")
@@ -109,7 +126,8 @@ def read_skops(file: Path, trusted: Collection[str] = (), *, name: str = "") -> 
 
 
 def _foreign(types: Collection[str], trusted: Collection[str]) -> str:
-    return ", ".join(sorted({*types} - TRUSTED - {*trusted}))
+    left = {*types} - TRUSTED - {*trusted}
+    return ", ".join(sorted(left - booster_types() if left else left))
 
 
 def _broken(name: str, error: object) -> RefusedModel:

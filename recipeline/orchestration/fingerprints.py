@@ -10,10 +10,11 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+
+from recipeline.config.import_path import installed_distribution
 
 #: The libraries whose version changes numbers or files.
 LIBRARIES = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
@@ -190,6 +191,6 @@ def library_components(modules: Iterable[str] = ()) -> Components:
     """
     versions = {f"library {name}": version for name, version in _library_versions()}
     for package in {module.split(".")[0] for module in modules}:
-        with suppress(metadata.PackageNotFoundError):  # the project's own, or a distribution of another name, listed above
-            versions[f"library {package}"] = metadata.version(package)
+        if found := installed_distribution(package):  # else the project's own
+            versions[f"library {found[0]}"] = found[1]
     return {"library python": ".".join(platform.python_version_tuple()[:2]), **versions}

@@ -24,6 +24,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature, get_model_info, infer_signature
 
+from recipeline.config.import_path import installed_distribution
 from recipeline.errors import UnavailableError
 from recipeline.inference.trust import TREES, read_model, types_to_trust
 from recipeline.tracking._compat import as_path, context_tags, model_location, requirements_known
@@ -34,22 +35,14 @@ from recipeline.tracking.connection.failures import is_conflict
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
 
-_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
-
 
 def pinned_requirements(packages: Collection[str]) -> list[str]:
     """Return the requirements of a model made of `packages`, pinned.
 
     Versions are the installed ones. MLflow would load the model in a new process to find them, at 4 s a model.
     """
-    names = {*REQUIREMENTS, *(_DISTRIBUTIONS.get(name, name) for name in packages)}
-    installed = []
-    for name in sorted(names):
-        try:
-            installed.append(f"{name}=={metadata.version(name)}")
-        except metadata.PackageNotFoundError:  # a module of the project itself
-            continue
-    return installed
+    found = [installed_distribution(name) for name in {*REQUIREMENTS, *packages}]  # None: a module of the project itself
+    return sorted({f"{name}=={version}" for name, version in filter(None, found)})
 
 
 def own_code(packages: Collection[str], root: Path | None = None) -> list[str]:

@@ -21,6 +21,22 @@ from recipeline.inference import _compat
 from recipeline.training.preprocess import preprocess_columns
 from recipeline.training.tasks.every import TASKS
 
+#: By package, parameters that the recipe may set and that have other values than its own where it does not. A worker process
+#: has one core, and so has a worker of the service; results depend neither on the number of threads nor on which way of two
+#: was the faster one; and standard output is for results.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "lightgbm": {"n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1},
+    "xgboost": {"n_jobs": 1},
+}
+#: Other names of them; with one of these the default is left out.
+_ALIASES = {
+    "n_jobs": ("num_threads", "num_thread", "nthread", "nthreads"),
+    "verbose": ("verbosity",),
+    "force_row_wise": ("force_col_wise",),
+}
+#: Packages whose classifiers accept the numbers 0, 1, 2 ... as labels and nothing else.
+_NUMBERED = ("xgboost",)
+
 
 def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
     """Return the candidate `name` of the recipe, unfitted and seeded.
@@ -55,6 +71,9 @@ def build_candidate(recipe: Recipe, name: str) -> BaseEstimator:
             f"must be a {task.estimator_type}, as the recipe's task, {recipe.task}, asks for.",
             f"the {kind.replace('_', ' ')} '{candidate.estimator}'",
         )
+    package = candidate.estimator.partition(".")[0]
+    if package in _NUMBERED and task.estimator_type == "classifier":
+        estimator = task.mean_of([(package, estimator)])  # the mean of one: it numbers the labels
     built = seed_estimator(make_pipeline(*parts, estimator) if parts else estimator, recipe.random_state)
     built = task.complete(built, candidate, recipe.random_state)
     if not hasattr(built, task.method):
@@ -120,6 +139,7 @@ def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) ->
     for key in params:
         if known and key not in known:
             raise _fault(recipe, f"{where}.params.{key}", f"is not a parameter of {path}. {nearest(key, known)}")
+    params = _with_defaults(path, params)
     try:
         estimator = factory(**{key: _resolve(recipe, value, f"{where}.params.{key}") for key, value in params.items()})
     except (TypeError, ValueError) as error:
@@ -131,6 +151,16 @@ def _construct(recipe: Recipe, path: str, params: dict[str, Any], where: str) ->
     if refusal:
         raise _fault(recipe, f"{where}.params.{refusal[0]}".rstrip("."), *refusal[1:])
     return estimator
+
+
+def _with_defaults(path: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with those of `_DEFAULTS` that are not set."""
+    unset = {
+        key: value
+        for key, value in _DEFAULTS.get(path.split(".")[0], {}).items()
+        if not {key, *_ALIASES.get(key, ())} & {*params}
+    }
+    return {**unset, **params}
 
 
 def _accepted(factory: Any) -> list[str]:

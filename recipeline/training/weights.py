@@ -47,7 +47,8 @@ def fit_weighted(model: BaseEstimator, features: pd.DataFrame, target: np.ndarra
     """
     if weights is None:
         return model.fit(features, target)
-    if isinstance(model, VotingRegressor | VotingClassifier):
+    # A mean of one is there to number the labels, which its own fit does.
+    if isinstance(model, VotingRegressor | VotingClassifier) and len(model.estimators) > 1:
         model.estimators_ = [fit_weighted(clone(member), features, target, weights) for _, member in model.estimators]
         model.feature_names_in_ = np.asarray(features.columns, dtype=object)
         if isinstance(model, VotingClassifier):

@@ -119,7 +119,8 @@ RECIPE = {
     )
 } | {"config/yaml_reader", "metrics/catalogue"}
 #: Stored rows draw the samples that large tables are described by.
-HANDED_ON = {"artifacts", "data/stored_rows", "records", "inference/_compat", "inference/trust"}
+HANDED_ON = {"artifacts", "config/import_path", "data/stored_rows", "records"}
+HANDED_ON |= {"inference/_compat", "inference/_boosters", "inference/trust"}
 RELATES = {"data/relating/grouping", "data/relating/neighbours", "data/relating/relations", "data/splits"}
 FITS = RELATES | {"config/import_path", "engine/workers", "metrics/bootstrap"}
 #: Tasks; a change of one may change every result of its room.
@@ -258,3 +259,8 @@ def test_a_library_that_a_recipe_names_is_covered_and_a_module_of_the_project_is
     more = set(library_components(["joblib.memory", "custom.red_wine"])) - set(library_components())
     assert more == {"library joblib"}
     assert library_components(["joblib"])["library joblib"] == joblib.__version__
+
+
+def test_a_library_counts_by_the_name_that_it_is_installed_under(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipeline.config.import_path._DISTRIBUTIONS", {"joblib_cpu": ("no-such-distribution", "joblib")})
+    assert set(library_components(["joblib_cpu"])) - set(library_components()) == {"library joblib"}

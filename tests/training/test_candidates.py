@@ -12,18 +12,20 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import (
     BaggingRegressor,
     RandomForestRegressor,
+    VotingClassifier,
     VotingRegressor,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import all_estimators
 from sklearn.utils.validation import check_is_fitted
 
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
+from recipeline.training import candidates
 from recipeline.training.candidates import (
     assemble_model,
     average_members,
@@ -285,3 +287,57 @@ def test_the_packages_of_a_candidate_are_those_of_its_parts_and_members() -> Non
     assert packages_of(recipe, "Own") == {"mine", "theirs"}
     assert packages_of(recipe, "ElasticNet") == {"sklearn"}
     assert packages_of(recipe, "Mean") == {"mine", "theirs", "sklearn"}
+
+
+class Booster(DecisionTreeRegressor):
+    """Takes any parameter, as those of LightGBM and XGBoost do."""
+
+    def __init__(self, **params: Any) -> None:
+        self.given = params
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "expected"),
+    [
+        (
+            "lightgbm.LGBMRegressor",
+            {"num_leaves": 7},
+            {"num_leaves": 7, "n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1},
+        ),
+        (
+            "lightgbm.LGBMRegressor",
+            {"num_threads": 2, "verbosity": 1, "force_col_wise": True, "deterministic": False},
+            {"num_threads": 2, "verbosity": 1, "force_col_wise": True, "deterministic": False},
+        ),
+        ("xgboost.XGBRegressor", {"max_depth": 3}, {"max_depth": 3, "n_jobs": 1}),
+        ("xgboost.XGBRegressor", {"n_jobs": 4}, {"n_jobs": 4}),
+        ("other.Regressor", {"max_depth": 3}, {"max_depth": 3}),
+    ],
+)
+def test_a_booster_has_one_thread_and_is_silent_unless_the_recipe_says_otherwise(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch, path: str, params: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("recipeline.training.candidates.import_object", lambda *_, **__: Booster)
+    assert candidates._construct(recipe, path, params, "x").given == expected
+
+
+@pytest.mark.parametrize(("path", "is_wrapped"), [("xgboost.XGBClassifier", True), ("lightgbm.LGBMClassifier", False)])
+def test_labels_are_numbered_for_a_classifier_that_accepts_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, path: str, is_wrapped: bool
+) -> None:
+    monkeypatch.setattr("recipeline.training.candidates._DEFAULTS", {})
+    monkeypatch.setattr("recipeline.training.candidates.import_object", lambda *_, **__: DecisionTreeClassifier)
+    content = small_recipe() | {"task": "multiclass", "target": "quality"}
+    content["columns"]["quality"] = {"type": "category", "values": ["a", "b", "c"]}
+    content |= {"metrics": {}, "gates": {"validation_criteria": []}, "promotion": {}, "monitoring": {}}
+    content["candidates"] = {"New": {"alias": "new", "estimator": path, "params": {"max_depth": 2}}}
+    built = build_candidate(as_recipe(content), "New")
+    rows = pd.DataFrame({"x": np.arange(9.0)})
+    built.fit(rows, np.array(["a", "b", "c"] * 3))
+    assert isinstance(built, VotingClassifier) == is_wrapped
+    assert {*built.predict(rows)} <= {"a", "b", "c"}
+    member = built.estimators_[0] if is_wrapped else built
+    assert member.get_params()["max_depth"] == 2
+    assert member.random_state == content["random_state"]
+    assert member.classes_.tolist() == ([0, 1, 2] if is_wrapped else ["a", "b", "c"])

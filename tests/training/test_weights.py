@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from recipeline.data.relating.relations import Relations
 from recipeline.data.splits import cv_folds
@@ -143,3 +143,28 @@ def test_a_candidate_that_takes_no_weights_is_refused_by_name_and_only_where_the
     content["columns"]["exposure"]["role"] = "ignore"
     recipe = as_recipe(content)
     check_weights(recipe, "Near", build_candidate(recipe, "Near"))
+
+
+class Numbered(DecisionTreeClassifier):
+    """A classifier that accepts the numbers 0, 1, 2 ... as labels and nothing else, as XGBoost's."""
+
+    def fit(self, rows: Any, target: Any, sample_weight: Any = None) -> Numbered:
+        assert sorted(set(target)) == [0, 1]
+        self.weights = sample_weight
+        return super().fit(rows, target, sample_weight)
+
+
+@pytest.mark.parametrize("in_a_pipeline", [False, True])
+@pytest.mark.parametrize("in_a_mean", [False, True])
+def test_a_mean_of_one_numbers_the_labels_with_weights_too(in_a_pipeline: bool, in_a_mean: bool) -> None:
+    rows = pd.DataFrame({"a": np.arange(6.0)})
+    target, weights = np.array(["no", "yes"] * 3), np.array([1.0, 3.0, 1.0, 3.0, 1.0, 3.0])
+    one = VotingClassifier([("xgboost", Numbered())], voting="soft")
+    one = make_pipeline(StandardScaler(), one) if in_a_pipeline else one
+    assert takes_weights(one)
+    model = VotingClassifier([("a", one), ("b", DecisionTreeClassifier())], voting="soft") if in_a_mean else one
+    fitted = fit_weighted(model, rows, target, weights)
+    assert fitted.predict(rows).tolist() == target.tolist()
+    found = fitted.estimators_[0] if in_a_mean else fitted
+    found = found[-1] if hasattr(found, "steps") else found
+    np.testing.assert_allclose(found.estimators_[0].weights, weights / weights.mean())
