@@ -52,19 +52,11 @@ def describe_baseline(
             it.name: KINDS[it.type].describe(codes, it)
             for it, codes in zip(columns.features, columns.matrix(train).T, strict=True)
         },
-        prediction=describe_values(watched(predicted[scored])),
+        prediction=describe_values(task.watch(predicted[scored])),
         target=describe_values(codes.place(fit_target(train, recipe))),
         errors=describe_errors(target[scored], predicted[scored], recipe, codes, threshold),
         said=task.describe_said(predicted[scored], codes, threshold),
     )
-
-
-def watched(predicted: np.ndarray) -> np.ndarray:
-    """Return the part of predictions whose distribution is watched, (rows,).
-
-    That is the number or the probability of the positive label; of more labels the greatest probability.
-    """
-    return predicted if predicted.ndim == 1 else predicted.max(axis=1)
 
 
 def describe_errors(

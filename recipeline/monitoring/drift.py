@@ -17,7 +17,7 @@ from recipeline.config.rules import Monitoring
 from recipeline.inference.columns import Columns
 from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
-from recipeline.monitoring.baseline import PREDICTION, SAID, watched
+from recipeline.monitoring.baseline import PREDICTION, SAID
 from recipeline.monitoring.copies import Matched, count_among, find_observations, match_rows, row_keys
 from recipeline.monitoring.domain import measure_domain
 from recipeline.monitoring.kinds.every import KINDS
@@ -117,7 +117,7 @@ def _compare_predictions(
     other.
     """
     task, baseline = TASKS[live.codes.task], live.baseline
-    compared = ~matched.known & np.isfinite(watched(live.predicted))
+    compared = ~matched.known & np.isfinite(task.watch(live.predicted))
     if compared.sum() < rules.min_rows:
         return {}
     predicted, has_known = live.predicted[compared], bool(matched.known.any())
@@ -125,7 +125,7 @@ def _compare_predictions(
     if has_known:
         keys = row_keys(reference, Columns(tuple(live.features)))
         answers = answers[count_among(keys, keys) == 1]
-    sides = {PREDICTION: ("number", baseline.prediction, watched(predicted), watched(answers))}
+    sides = {PREDICTION: ("number", baseline.prediction, task.watch(predicted), task.watch(answers))}
     said, before = task.decide(predicted, live.threshold), task.decide(answers, live.threshold)
     if baseline.said and said is not None and before is not None:
         sides[SAID] = ("category", baseline.said, said.astype(float), before.astype(float))

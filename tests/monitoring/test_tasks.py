@@ -21,9 +21,10 @@ from recipeline.inference.by_value import ByColumn, OfValue
 from recipeline.inference.interval import FittedInterval, Interval
 from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.inference.prediction_set import PredictionSet
-from recipeline.monitoring.baseline import watched
+from recipeline.monitoring.kinds.every import KINDS
 from recipeline.monitoring.live.live_rows import LiveTables
 from recipeline.monitoring.live.prediction_log import PredictionLog
+from recipeline.monitoring.spread import describe_values
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.serving.tasks.every import TASKS as SERVED
 from tests.monitoring.helpers import FEATURES, log, table
@@ -170,6 +171,19 @@ def test_the_rule_on_the_error_is_a_setting_of_its_task() -> None:
     assert {name: task.increase in TASK_RULES[name].settings for name, task in TASKS.items()} == dict.fromkeys(TASK_RULES, True)
 
 
-def test_of_several_labels_the_greatest_probability_is_watched() -> None:
-    assert watched(np.array([[0.2, 0.8], [0.6, 0.4]])).tolist() == [0.8, 0.6]
-    assert watched(np.array([0.2, 0.6])).tolist() == [0.2, 0.6]
+def test_of_several_labels_the_greatest_probability_is_watched_in_whole_percent() -> None:
+    assert TASKS["multiclass"].watch(np.array([[0.2, 0.8], [0.604, 0.396]])).tolist() == [0.8, 0.6]
+    assert TASKS["binary"].watch(np.array([0.2, 0.604])).tolist() == [0.2, 0.6]
+    assert TASKS["regression"].watch(np.array([0.2, 0.604])).tolist() == [0.2, 0.604]
+
+
+@pytest.mark.parametrize(("shift", "is_moved"), [(0.7, False), (1.4, False), (40, True)])
+def test_a_rare_label_that_is_a_thousandth_likelier_is_no_drift(shift: float, is_moved: bool) -> None:
+    then = np.random.default_rng(0).lognormal(-7.5, 1, 3000)
+    now = np.random.default_rng(1).lognormal(-7.5, 1, 800) * shift
+    task, kind = TASKS["binary"], KINDS["number"]
+    described = describe_values(task.watch(then))
+    counts = kind.count(task.watch(now), described)
+    found = kind.compare(task.watch(now), np.ones(len(now), dtype=bool), counts, task.watch(then), described)
+    assert found.psi is not None
+    assert (found.psi >= 0.1) is is_moved

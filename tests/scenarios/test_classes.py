@@ -74,7 +74,9 @@ def rare(rows: int = 3000, seed: int = 0) -> Drawn:
     return table, {"task": "binary", "target": "kind", "decision": {"cost": {"fp": 1, "fn": 10}}, "kind": {"type": "boolean"}}
 
 
-def project_of(make_project: MakeProject, draw: Callable[[], Drawn]) -> tuple[Project, pd.DataFrame]:
+def project_of(
+    make_project: MakeProject, draw: Callable[[], Drawn], candidates: dict[str, Any] = CANDIDATES
+) -> tuple[Project, pd.DataFrame]:
     """Return a project with one chain behind it, and its table."""
     table, content = draw()
     project = make_project(table)
@@ -82,7 +84,7 @@ def project_of(make_project: MakeProject, draw: Callable[[], Drawn]) -> tuple[Pr
     rest = {key: value for key, value in content.items() if key != "kind"}
 
     def change(recipe: dict[str, Any]) -> None:
-        recipe |= rest | {"columns": columns, "candidates": CANDIDATES, "metrics": {"bootstrap_draws": 100}, "monitoring": {}}
+        recipe |= rest | {"columns": columns, "candidates": candidates, "metrics": {"bootstrap_draws": 100}, "monitoring": {}}
         recipe["promotion"] = {"guard_rails": {"metrics": {"log_loss": 0.1}}}
         recipe["gates"] = {"validation_criteria": [{"metric": "roc_auc", "threshold": 0.7}]}
 
@@ -146,6 +148,22 @@ def test_a_table_of_classes_is_promoted_asked_and_monitored(
     check_monitored(project, table, tmp_path)
     again = project.ok("main")
     assert "Reused: ingest, split, train, evaluate" in again.stdout
+
+
+ENSEMBLES = {
+    "boosting": {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 100}},
+    "forest": {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 200}},
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ENSEMBLES)
+def test_tiny_probabilities_of_a_rare_label_are_no_drift(make_project: MakeProject, tmp_path: Path, name: str) -> None:
+    project, table = project_of(make_project, rare, {"Only": {"alias": "only", **ENSEMBLES[name]}})
+    check_monitored(project, table, tmp_path)
+    rare(800, seed=1)[0].to_csv(tmp_path / "new.csv", index=False)
+    found = project.run("monitor", data=str(tmp_path / "new.csv"))
+    assert found.exit_code == 0, found.stdout
 
 
 def test_another_decision_about_the_same_model_awaits_approval(make_project: MakeProject) -> None:

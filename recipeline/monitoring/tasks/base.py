@@ -35,6 +35,10 @@ class Task(ABC):
     increase: str
 
     @abstractmethod
+    def watch(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the part of predictions whose distribution is watched, (rows,)."""
+
+    @abstractmethod
     def decide(self, predicted: np.ndarray, threshold: float) -> np.ndarray | None:
         """Return the places of the decided labels, (rows,); None: a number is not decided."""
 

@@ -14,6 +14,10 @@ class Binary(Multiclass):
 
     scores = Scores()
 
+    def certainty(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the probability of the positive label, (rows,)."""
+        return predicted
+
     def coded(self, codes: TargetCodes) -> tuple[str, ...]:
         """Return the positive label."""
         return codes.texts[1:]

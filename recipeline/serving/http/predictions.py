@@ -13,8 +13,8 @@ import orjson
 from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
-from recipeline.monitoring.baseline import watched
 from recipeline.monitoring.live.log_format import FEATURES, OTHERS, STAMP
+from recipeline.monitoring.tasks.every import TASKS
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
 from recipeline.serving.http.body import decode_body, read_body
 from recipeline.serving.http.fast_path import Application
@@ -181,7 +181,7 @@ def _record(service: Service, asked: PlainRequest, found: Answered) -> None:
     service.predicted_rows.inc(len(values))
     if service.self_watch:
         kept = slice(None) if found.unlike is None else ~found.unlike
-        service.self_watch.take(found.model, values[kept], watched(found.predicted[kept]))
+        service.self_watch.take(found.model, values[kept], TASKS[found.model.info.target.task].watch(found.predicted[kept]))
     environ = asked.environ
     environ[FACTS] = {"rows": len(values), "version": found.model.version}
     log, wanted, drawn = service.prediction_log, service.settings.prediction_log, random.random()
