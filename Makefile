@@ -11,6 +11,7 @@ ARGS ?=
 PYTHON ?=
 # Extras of .venv, from [project.optional-dependencies]; empty: no change.
 EXTRAS ?=
+EXTRAS_THERE = $(sort $(basename $(notdir $(wildcard requirements/*.txt))))
 export ARGS
 
 STEPS := ingest split train evaluate register promote report compare predict serve monitor retrain
@@ -26,7 +27,7 @@ help: ## this list
 	@echo 'Parameters     make train ARGS="model=rf,lr"'
 	@echo 'Python         make setup PYTHON=python3.13 (rebuilds .venv where it differs)'
 	@echo 'Extras         make setup EXTRAS="s3 postgres", any of:'
-	@echo '               $(sort $(basename $(notdir $(wildcard requirements/*.txt))))'
+	@echo '$(EXTRAS_THERE)' | fold -s -w 64 | sed 's/^/               /; s/ *$$//'
 
 .DEFAULT:
 	@awk -v word='$@' -f scripts/help $(MAKEFILE_LIST)

@@ -50,7 +50,7 @@ bench-server: setup-dev ## the chain through MLflow's server: requests by purpos
 bench-batch: setup ## a file of rows against mlflow models predict and plain pandas; data= rows= rounds=
 	@$(PY) -m benchmarks.batch $(ARGS)
 
-bench-scale: setup ## each step on tables of 1.6 thousand to 16 million rows: seconds, peak memory, slopes; data= sizes= steps= model= max_train_rows=
+bench-scale: setup ## each step on up to 16 million rows: seconds, memory, slopes; data= sizes= steps= model=
 	@$(PY) -m benchmarks.scale $(ARGS)
 
 bench-capacity: setup ## on paper: what breaks first at a scale, and what it costs; measured= prices=

@@ -19,6 +19,7 @@ from mlflow.tracking._tracking_service.utils import get_default_host_creds
 from recipeline.cli.target import PREFIX, _environment_of_target, find_target, open_target
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
+from recipeline.tracking._compat import forget_storage_clients
 from recipeline.tracking.connection.store import Store
 from tests.conftest import NAME
 from tests.sessions import open_toys
@@ -168,6 +169,7 @@ def test_keys_of_an_object_store_are_read_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "dev")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.setenv(f"{PREFIX}AWS_ACCESS_KEY_ID", "prod")
+    forget_storage_clients()  # those of tests before it
 
     def key() -> str:
         from mlflow.store.artifact.s3_artifact_repo import _get_s3_client

@@ -406,7 +406,7 @@ def test_a_full_disk_refuses_the_new_version_and_keeps_the_old_one(watched: Watc
     watched.poll()
     watched.project.ok("promote", promote="always")
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.copytree", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+        patch.setattr("shutil.copyfile", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         assert watched.poll() == "1"
         assert "No space left" in watched.service.state()["refused"]["reason"]
     watched.watch._retry_at = 0
