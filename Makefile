@@ -27,7 +27,8 @@ help: ## this list
 	@echo 'Parameters     make train ARGS="model=rf,lr"'
 	@echo 'Python         make setup PYTHON=python3.13 (rebuilds .venv where it differs)'
 	@echo 'Extras         make setup EXTRAS="s3 postgres", any of:'
-	@echo '$(EXTRAS_THERE)' | fold -s -w 64 | sed 's/^/               /; s/ *$$//'
+	@echo '               $(wordlist 1,8,$(EXTRAS_THERE))'
+	$(if $(wordlist 9,99,$(EXTRAS_THERE)),@echo '               $(wordlist 9,99,$(EXTRAS_THERE))')
 
 .DEFAULT:
 	@awk -v word='$@' -f scripts/help $(MAKEFILE_LIST)
