@@ -10,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from recipeline.cli.output.progress import Progress, heartbeat
+from recipeline.cli.output.progress import Progress, _Line, heartbeat
 
 
 @pytest.fixture
-def on_a_terminal() -> Callable[[Callable[[Progress], object]], str]:
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Progress], object]], str]:
     """Return what a terminal is sent by what is done with a progress."""
+    monkeypatch.setattr("recipeline.cli.output.progress._STDERR", _Line())  # nothing is shown that a test before it left
 
     def show(work: Callable[[Progress], object]) -> str:
         here, there = pty.openpty()
