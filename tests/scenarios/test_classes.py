@@ -75,7 +75,7 @@ def rare(rows: int = 3000, seed: int = 0) -> Drawn:
 
 
 def project_of(
-    make_project: MakeProject, draw: Callable[[], Drawn], candidates: dict[str, Any] = CANDIDATES
+    make_project: MakeProject, draw: Callable[[], Drawn], candidates: dict[str, Any] = CANDIDATES, promote: str = "auto"
 ) -> tuple[Project, pd.DataFrame]:
     """Return a project with one chain behind it, and its table."""
     table, content = draw()
@@ -89,7 +89,7 @@ def project_of(
         recipe["gates"] = {"validation_criteria": [{"metric": "roc_auc", "threshold": 0.7}]}
 
     project.write_recipe(change)
-    outcome = project.ok("main")
+    outcome = project.ok("main", promote=promote)
     assert "promoted" in outcome.stdout, outcome.stdout
     return project, table
 
@@ -159,7 +159,7 @@ ENSEMBLES = {
 @pytest.mark.full
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_tiny_probabilities_of_a_rare_label_are_no_drift(make_project: MakeProject, tmp_path: Path, name: str) -> None:
-    project, table = project_of(make_project, rare, {"Only": {"alias": "only", **ENSEMBLES[name]}})
+    project, table = project_of(make_project, rare, {"Only": {"alias": "only", **ENSEMBLES[name]}}, "always")
     check_monitored(project, table, tmp_path)
     rare(800, seed=1)[0].to_csv(tmp_path / "new.csv", index=False)
     found = project.run("monitor", data=str(tmp_path / "new.csv"))
