@@ -6,20 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from recipeline.data.origin.uris import scrub
 from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
-from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.failures import gone_is_fine
 from recipeline.tracking.connection.store import search_all_versions
 from recipeline.tracking.tags import RunTags
 
@@ -139,24 +137,15 @@ def delete_unneeded(session: Session) -> tuple[Unneeded, str]:
         for version in _old_versions(session):
             session.registry.refresh()
             if version.version in {old.version for old in _old_versions(session)}:
-                with _gone_is_fine():
+                with gone_is_fine():
                     client.delete_model_version(version.name, str(version.version))
                 versions.append(version)
         session.registry.refresh()
         unneeded = Unneeded(tuple(versions), find_unneeded(session).runs)
         for run in unneeded.runs:
-            with _gone_is_fine():
+            with gone_is_fine():
                 client.delete_run(run.info.run_id)
     return unneeded, _delete_files(session, [run.info.run_id for run in unneeded.runs])
-
-
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except MlflowException as error:
-        if not is_missing(error):
-            raise
 
 
 def _delete_files(session: Session, ids: list[str]) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 from mlflow.entities import Run, ViewType
-from mlflow.exceptions import MlflowException
 
 from recipeline.orchestration.session import Session
-from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.failures import gone_is_fine
 from recipeline.tracking.connection.store import search_all_versions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
@@ -32,10 +30,10 @@ def delete_left(target: Session, tags: Mapping[str, str]) -> None:
     for run in _search(target, {name: tags[name] for name in (RunTags.SOURCE_URI, RunTags.MODEL_NAME)}):
         is_left = run.data.tags.get(RunTags.SOURCE_HOST) == tags[RunTags.SOURCE_HOST] or run.info.start_time < since
         if is_left and run.info.run_id not in used:
-            with _gone_is_fine():
+            with gone_is_fine():
                 for output in run.outputs.model_outputs if run.outputs else ():
                     client.delete_logged_model(output.model_id)
-            with _gone_is_fine():
+            with gone_is_fine():
                 client.delete_run(run.info.run_id)
 
 
@@ -48,12 +46,3 @@ def _search(target: Session, tags: Mapping[str, str]) -> Iterator[Run]:
         page = client.search_runs(experiments, conditions, max_results=1000, page_token=token)
         yield from page
         token = page.token or ""
-
-
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except MlflowException as error:
-        if not is_missing(error):
-            raise

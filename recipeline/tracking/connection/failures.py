@@ -186,3 +186,13 @@ def is_missing(error: MlflowException) -> bool:
     Other errors do not answer that question.
     """
     return error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}
+
+
+@contextmanager
+def gone_is_fine() -> Iterator[None]:
+    """Do without what is to be deleted where another command has deleted it."""
+    try:
+        yield
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
