@@ -373,9 +373,10 @@ def test_an_entry_leads_to_its_run_and_its_evidence_to_the_decision(served: Proj
     assert tags["recipeline.gate_passed"] == "true"
 
 
-def test_a_decision_has_a_plot_of_the_gain_beside_it(served: Project) -> None:
-    served.draws = True
-    decided = served.client.get_run(served.ok("promote", promote="always").run_id)
+def test_a_decision_has_a_plot_of_the_gain_beside_it(project: Project) -> None:
+    project.ok("register")
+    project.draws = True
+    decided = project.client.get_run(project.ok("promote").run_id)
     plot = Path(decided.info.artifact_uri.removeprefix("file://")) / "plots/gain.png"
     assert plot.read_bytes().startswith(b"\x89PNG")
 
