@@ -267,9 +267,9 @@ def test_the_commands_of_make_and_python_run_as_typed(copy: Path, outputs: list[
 @pytest.mark.parametrize("entry", ["train", pytest.param("main", marks=pytest.mark.full)])
 def test_the_commands_of_mlflow_run_in_this_environment(copy: Path, entry: str) -> None:
     [block] = [block for block in BLOCKS if "mlflow run" in block]
-    environment, *lines = block.strip().splitlines()
+    activate, *lines = block.strip().splitlines()
     [line] = [line for line in lines if f"-e {entry}" in line]
-    run(f"{environment}\n{line.replace('mlflow run .', 'mlflow run . --env-manager local')}", copy)
+    run(f"{activate}\n{line.replace('mlflow run .', 'mlflow run . --env-manager local')}", copy)
 
 
 def test_every_command_of_mlflow_in_the_readme_is_run_by_a_test() -> None:
