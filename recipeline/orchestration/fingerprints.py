@@ -114,9 +114,9 @@ def code_components(root: Path, modules: Iterable[str]) -> Components:
 
 @cache
 def _covered_files(root: Path, modules: frozenset[str]) -> tuple[tuple[Path, Path], ...]:
-    """Return the files of `code_components`, each below the folder that its dotted name begins in, and where it is.
+    """Return the files of `code_components`: short path and full path of each.
 
-    A process that asks twice has imported them: what comes later is none of its own.
+    The short one begins where the dotted name does. A process keeps the list; files that are added later are not its own.
     """
     files: dict[Path, Path] = {}
     todo = [found for module in modules for found in _module_files(root, module)]
