@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import threading
 import tracemalloc
 from typing import Any
 
@@ -20,7 +22,7 @@ from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.form import Compiled
 from recipeline.inference.compiled.small_trees import FEW_SPLITS, MANY_ROWS
-from recipeline.inference.compiled.trees import FEW_ROWS, FEW_TREES
+from recipeline.inference.compiled.trees import FEW_ROWS, FEW_TREES, HELD_ROWS
 from tests.inference.compiled.models import TREES, boosting, compile_known, extra, fit, forest, histogram, label
 
 
@@ -48,6 +50,28 @@ def test_rows_of_too_few_columns_are_refused_by_trees(fitted_forest: tuple[Rando
     for number in (1, 100):
         with pytest.raises(ValueError, match=r"There must be 11 columns\. Got 1 instead\."):
             fitted_forest[1].predict(np.zeros((number, 1)))
+
+
+def test_while_many_rows_are_walked_other_threads_have_the_interpreter(
+    fitted_forest: tuple[RandomForestRegressor, Compiled],
+) -> None:
+    model, compiled = fitted_forest
+    many = np.zeros((20 * HELD_ROWS, model.n_features_in_))
+    go, went = threading.Semaphore(0), threading.Event()
+    interval = sys.getswitchinterval()
+    other = threading.Thread(target=lambda: (go.acquire(), went.set()))
+    other.start()
+    sys.setswitchinterval(60)  # nobody is made to let go
+    try:
+        go.release()
+        for _ in range(50):  # a loaded machine may not run the other thread at once
+            compiled.predict(many)
+            if went.is_set():
+                break
+        assert went.is_set()
+    finally:
+        sys.setswitchinterval(interval)
+        other.join()
 
 
 def on_the_splits(thresholds: np.ndarray, features: np.ndarray, width: int) -> np.ndarray:
@@ -87,6 +111,8 @@ def test_a_row_on_a_split_falls_to_the_same_side(seed: int, decimals: int, trees
     assert np.array_equal(
         np.concatenate([compiled.predict(rows[start : start + 3]) for start in range(0, len(rows), 3)]), expected
     )
+    many = -(-HELD_ROWS // len(rows))
+    assert np.array_equal(compiled.predict(np.tile(rows, (many, 1))), np.tile(expected, many))
 
 
 @settings(max_examples=10, deadline=None)
