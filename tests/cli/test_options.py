@@ -136,7 +136,10 @@ def test_rows_that_are_not_there_are_refused_under_the_name_of_their_option(
 
 @pytest.fixture
 def helped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """Return the help of a command with every option whose default is a setting, in a project of its own."""
+    """Return the help of a command with every option that has a setting.
+
+    In a project of its own.
+    """
 
     @click.command()
     @data_option

@@ -133,7 +133,7 @@ def test_on_windows_every_command_is_one_sentence_that_names_wsl(monkeypatch: py
 
 
 def test_the_console_script_imports_nothing_that_windows_does_not_have() -> None:
-    """It is taken away before the project is imported, as far as Python itself can do without it."""
+    """It is taken away before the project is imported, as far as possible."""
     script = """
 import os, runpy, shutil, signal, sys, click  # shutil of Python 3.13 has a module of Windows alone
 sys.platform, sys.argv = "win32", ["recipeline", "serve"]

@@ -35,7 +35,10 @@ def promote(session: Session, version: str, expected: str = "") -> None:
 
 
 def broken(session: Session) -> list[tuple[str, str]]:
-    """Return what is broken, and the way to mend it; but for the golden rows, which no small model has."""
+    """Return each fault and its repair, but for golden rows and manifests.
+
+    Small models have neither.
+    """
     found = [finding for finding in examine_registry(session) if "golden" not in finding.what]
     return [(finding.what, finding.fix) for finding in found if finding.state == "broken" and "manifest" not in finding.what]
 
