@@ -304,8 +304,8 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers[make_line("promote", promote="always")] = f"promote version {decision.version} to Production"
     if has_champion:
         offers[make_line("why")] = "which version is in Production, and why"
-        offers[make_line("serve")] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
-        offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
-            "the model, as a service"
-        )
+        offers[make_line("serve")] = "the REST service, with a page at http://127.0.0.1:8000/playground"
+        model = shlex.quote(f"models:/{session.registry.name}/Production")
+        # On another port than `mlflow ui`, whose default is the same.
+        offers[f"{mlflow} models serve --port 5001 \\\n      -m {model}"] = "the model behind MLflow's own server"
     return ["Next:", *(line for command, what in offers.items() for line in (f"  {what}:", f"    {command}"))]
