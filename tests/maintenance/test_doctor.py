@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,10 @@ def test_a_run_of_another_command_in_the_environment_is_broken_and_no_checkout_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("PATH", os.defpath)
     managers, run, checkout = examine_machine(tmp_path, {"MLFLOW_RUN_ID": "0123"})
     assert managers.state == "note"
+    assert "`mlflow run` and `mlflow models serve` need pyenv; `--env-manager uv` takes uv" in managers.what
     assert (run.state, run.fix) == ("broken", "unset MLFLOW_RUN_ID")
     assert (checkout.state, checkout.fix) == ("note", "git init")
     assert [finding.state for finding in examine_machine(tmp_path, {})] == ["note", "note"]
