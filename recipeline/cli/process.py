@@ -85,8 +85,8 @@ class ProcessCommand(click.Command):
     An expected failure prints one sentence, a bug its traceback; with ``--json`` also one object.
     """
 
-    def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, help=help and _join_lines(inspect.cleandoc(help)), **kwargs)
+    def __init__(self, name: str | None, *, help: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name, help=help and _join_lines(inspect.cleandoc(help)), **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; two quote characters are an empty value.
