@@ -75,7 +75,10 @@ def test_while_many_rows_are_walked_other_threads_have_the_interpreter(
 
 
 def on_the_splits(thresholds: np.ndarray, features: np.ndarray, width: int) -> np.ndarray:
-    """Return rows of zeros but for one value: a threshold, or one of its neighbours as float64 or as float32."""
+    """Return rows of zeros but for one value: a threshold or its neighbour.
+
+    Neighbours as float64 and as float32.
+    """
     single = thresholds.astype(np.float32)
     beside = [np.nextafter(thresholds, sign) for sign in (-np.inf, np.inf)]
     beside += [np.nextafter(single, np.float32(sign)).astype(float) for sign in (-np.inf, np.inf)]
