@@ -1,4 +1,4 @@
-"""A new run, or a new logged model of one: made once, though it may be asked for twice.
+"""A new run or logged model: made once, also where it is asked for twice.
 
 A request whose answer was lost is sent again, and a run is never left open by whoever does not know its ID.
 """

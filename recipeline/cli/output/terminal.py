@@ -32,7 +32,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None =
     """Print text to stdout, stderr or another stream, control characters escaped.
 
     On a terminal, unless `as_is`, long lines are wrapped and indented, and outcomes are coloured where NO_COLOR is not set.
-    Nothing is printed to a closed stream. What cannot be written to stderr is lost: work goes on though its log is full. A
+    Nothing is printed to a closed stream. Text that stderr does not take is lost: work goes on though its log is full. A
     reader of stdout that is gone, as `head`, ends the process with 141, as it ends other programs.
 
     Raises
@@ -60,7 +60,10 @@ def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None =
 
 
 def _forget(stream: TextIO) -> None:
-    """Drop what a stream could not write: the interpreter would try it again at its end."""
+    """Drop what a stream could not write.
+
+    The interpreter would try it again at its end.
+    """
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

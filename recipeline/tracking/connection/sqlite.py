@@ -82,7 +82,10 @@ def is_new(uri: str, *, root: Path) -> bool:
 
 
 def holds_store(path: Path) -> bool:
-    """Whether a SQLite file has MLflow's tables; True for one that exists and cannot be read."""
+    """Whether a SQLite file has MLflow's tables.
+
+    True for one that exists and cannot be read: to open it tells why.
+    """
     if not path.is_file():
         return path.exists()
     try:
