@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request as PlainRequest
 from recipeline.monitoring.live.log_format import FEATURES, OTHERS, STAMP
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
-from recipeline.serving.http.body import decode_body, read_body
+from recipeline.serving.http.body import decode_body, read_body, require_last_line
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.structured import as_counts
 from recipeline.serving.logs.background import as_line
@@ -49,7 +49,10 @@ def _at_work(service: Service, work: _Work, kinds: Collection[str], asked: Plain
         raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
     service.metrics.in_flight.inc()
     try:
-        return work(service, asked, kind, decode_body(asked.environ, sent, most))
+        content = decode_body(asked.environ, sent, most)
+        if kind == CSV:
+            require_last_line(asked.environ, content)
+        return work(service, asked, kind, content)
     except UnreadableBody as error:
         raise Refusal(400, str(error)) from None
     except BadRows as error:
