@@ -1,4 +1,4 @@
-"""Small frames, a small recipe, a real SQLite store, and the commands as a user would call them."""
+"""Small frames, a small recipe, a real SQLite store, and typed commands."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_sessionstart() -> None:
-    """Search for no garbage until the tests are collected: what they import is none."""
+    """Look for no garbage until the tests are collected: imports are none."""
     gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of all searches for garbage; search as seldom as commands do."""
+    """Look for garbage among newer objects only, as seldom as commands do."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     gc.enable()
@@ -67,8 +67,10 @@ SHARE, FEW = 0.4, 10
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let tests of a group come first, in whatever order they are: the last to start are short. Let properties have fewer
-    examples than their settings say (docs/decisions/0051-fewer-examples-each-time.md).
+    """Let groups of tests come first, and properties have fewer examples.
+
+    The last tests to start are short then, in whatever order they are. For the examples see
+    docs/decisions/0051-fewer-examples-each-time.md.
     """
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     if config.option.markexpr == "not full":
@@ -77,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def draw_fewer(test: Any) -> None:
-    """Let a property be tried with a part of its examples; another test stays as it is."""
+    """Let a property be tried with a part of its examples."""
     own = getattr(test, "_hypothesis_internal_use_settings", None)
     if own and own.max_examples > FEW:
         share = max(FEW, round(SHARE * own.max_examples))
@@ -85,8 +87,9 @@ def draw_fewer(test: Any) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let each of several workers, and the commands that it starts, have one thread: a core has a worker already, and threads
-    that wait for each other on busy cores cost a chain seconds.
+    """Give each of several workers, and its commands, one thread.
+
+    A core has a worker already, and threads that wait for each other on busy cores cost a chain seconds.
     """
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -95,7 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @event.listens_for(Engine, "connect")
 def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
-    """Let SQLite in this process hand its writes to the operating system only: no test pulls the plug."""
+    """Let SQLite in this process not wait for the disk: no test pulls the plug."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
@@ -125,7 +128,10 @@ _modules: dict[int, tuple[Any, str]] = {}
 
 
 def _which_module_once(thing: Any, name: str) -> str:
-    """Let skops look for what has no module, such as a ufunc, through thousands of modules once, not for each model saved."""
+    """Let skops look once for the module of what names none, such as a ufunc.
+
+    It looks through thousands of modules, for each model that is saved.
+    """
     if getattr(thing, "__module__", None) is not None:
         return str(thing.__module__)
     if id(thing) not in _modules:
@@ -181,13 +187,19 @@ def recipe() -> Recipe:
 
 
 def forget_mlflow() -> None:
-    """Drop MLFLOW_* from the environment for good: MLflow exports the store it is told to use, and it would win in the next."""
+    """Drop MLFLOW_* from the environment for good.
+
+    MLflow exports the store that it is told to use, and it would win in the next test.
+    """
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         del os.environ[name]
 
 
 def close_stores() -> None:
-    """Close the connections that MLflow keeps to every SQLite store: a thousand projects later no file could be opened."""
+    """Close the connections that MLflow keeps to every SQLite store.
+
+    A thousand projects later no file could be opened.
+    """
     for name in ("tracking", "model_registry"):
         module = sys.modules.get(f"mlflow.store.{name}.sqlalchemy_store")
         if module:
@@ -198,14 +210,14 @@ def close_stores() -> None:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where a command or a function may write: a file in a folder of its own, not there yet."""
+    """The path that a command or a function may write to, not there yet."""
     (tmp_path / "out").mkdir()
     return tmp_path / "out/scored.csv"
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No store, run or cache of the machine's user reaches a test, and no connection outlives one."""
+    """No store, run, cache or connection of another test or user is seen."""
     forget_mlflow()
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -215,7 +227,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[], Path]) -> Path:
-    """Return what the first worker of this run that asked has made under a name: all of them copy it, and none changes it."""
+    """Return what the first worker that asked has made under a name.
+
+    All workers of this run copy it, and none changes it.
+    """
     folder = factory.getbasetemp()
     place = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / f"{name}.made"
     with filelock.FileLock(f"{place}.lock"):
@@ -226,7 +241,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[], Pat
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store with its tables and nothing else; made once, because that takes seconds."""
+    """A SQLite store with its tables and nothing else, made once (seconds)."""
 
     def make() -> Path:
         path = tmp_path_factory.mktemp("store") / "mlflow.db"
@@ -247,7 +262,7 @@ def store(tmp_path: Path, empty_store: Path) -> Iterator[Store]:
 
 @dataclass
 class Outcome:
-    """What a command left behind."""
+    """Exit code, output and errors of a command."""
 
     exit_code: int
     stdout: str
@@ -267,7 +282,7 @@ class Outcome:
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Let cards in the block have empty plots: to make and draw them takes more than a third of a small chain's time."""
+    """Let cards in the block have empty plots, which saves a third of a chain."""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recipeline.reports.page._plot_drawer", paint_nothing)
@@ -291,20 +306,20 @@ def few_trees() -> Iterator[None]:
 
 
 def words_of(name: str) -> str:
-    """Return what is typed after `python` for an entry point: a step of the project, or a command of the library."""
+    """Return the words after `python` for a step, or a command of the library."""
     is_step = (ROOT / "steps" / f"{name}.py").is_file()
     return f"-m steps.{name}" if is_step else f"-m recipeline {name.replace('_', '-')}"
 
 
 def find_command(name: str) -> click.Command:
-    """Return the command of an entry point: a step of the project, or a command of the library."""
+    """Return the command of a step of the project, or one of the library."""
     module = f"steps.{name}" if "steps." in words_of(name) else f"recipeline.commands.{name}"
     command: click.Command = getattr(importlib.import_module(module), name)
     return command
 
 
 class Project:
-    """A recipe, a profile and a store in a folder of their own, and the project's commands on them.
+    """A recipe, a profile and a store in a folder, and commands on them.
 
     Plots are drawn only where `draws` is set, by tests that look at them; trees are few unless `is_quick` is unset.
     """
@@ -337,7 +352,7 @@ class Project:
         self.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def run(self, step: str, **params: str) -> Outcome:
-        """Run a step as `python -m steps.<step>` does, or a command of the library, in this process."""
+        """Run a step or a command of the library as typed, in this process."""
         command = find_command(step)
         options = {"recipe": str(self.recipe_path), "profile": str(self.profile_path)} | params
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
@@ -401,7 +416,7 @@ def project(tmp_path: Path, empty_store: Path, wines: pd.DataFrame) -> Iterator[
 
 
 def move_store(source: Path, folder: Path) -> None:
-    """Copy a project's folder; the database of the copy names its artifacts by their full path."""
+    """Copy a project's folder, with the artifacts' paths in its database."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     rename_places(folder / "mlflow.db", str(source), str(folder))
 
@@ -456,7 +471,7 @@ def _trained(_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(_trained: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """A project with one chain behind it and a version in Production; the store is shared: read it, add to it."""
+    """A project with a chain and a Production; shared: read it, add to it."""
     yield Project(_trained, wines)
     mlflow.end_run()
 
@@ -483,7 +498,7 @@ def _waiting(make_project: MakeProject, wines: pd.DataFrame, tmp_path_factory: p
 
 @pytest.fixture
 def waiting(_waiting: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """A project with a version in Production and a challenger that waits, in a folder of its own."""
+    """A project with a version in Production and a challenger that waits."""
     move_store(_waiting, tmp_path)
     yield Project(tmp_path, wines)
     mlflow.end_run()

@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: all of them by `make test-full`, a part by `make test`."""
+"""Properties are tried with all examples by `make test-full` only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebook of examples/ runs, in a kernel of its own, and shows what it says that it shows."""
+"""The notebook of examples/ runs in a kernel, and shows what it says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def shown(cell: Any) -> list[str]:
 
 
 def executed(project: Path) -> list[tuple[Any, Any]]:
-    """Run the notebook in a copy of the project; return its cells of code, as they were saved and as they are now."""
+    """Run the notebook in a copy of the project; return its cells of code.
+
+    Each is a pair: as it was saved, and as it is now.
+    """
     saved = nbformat.read(NOTEBOOK, as_version=4)
     again = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(again, timeout=300, resources={"metadata": {"path": str(project / "examples")}}).execute()
