@@ -58,6 +58,7 @@ def in_fork(command: Callable[[], object]) -> int:
     Connections that it opens stay there: a store that this process had open would be shared with every fork after it.
     """
     gc.collect()
+    gc.freeze()  # what is left is none of the next collection's business
     pid = os.fork()
     if pid:
         return os.waitpid(pid, 0)[1]
