@@ -21,7 +21,7 @@ from recipeline.data.relating.neighbours import scale_columns
 from recipeline.data.relating.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
 from recipeline.data.smells import Columns, find_smells
-from recipeline.data.splits import split_rows
+from recipeline.data.splits import split_plainly
 from recipeline.data.stored_rows import SAMPLED, StoredRows, draw_places
 from recipeline.data.target_codes import TargetCodes
 from recipeline.metrics.skill import skill_score
@@ -65,7 +65,7 @@ def audit_split(
     if rows is not None:
         found = _audit_keys(table, train, test, recipe, method, rows)
     else:
-        plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+        plainly = (train, test) if method == "random" else split_plainly(table, recipe)
         found = _Audited(audit_leaks(train, test, recipe), audit_leaks(*plainly, recipe), (train, test), plainly, table)
     warnings = find_warnings(train, test, recipe, method, found.twins, is_sampled=rows is not None)
     return LeakAudit(

@@ -195,8 +195,10 @@ def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
     """Return one uint64 per row: rows of one group are on one side of every split.
 
     These are copies of a row, with `split.tolerance` also its neighbours, and with `split.group` all rows of a group. Groups
-    that have a copy in common are one.
+    that have a copy in common are one; not over time, which keeps no copies together.
     """
+    if recipe.split.group and recipe.split.time:
+        return value_keys(table[recipe.split.group])
     tolerance, features = recipe.split.tolerance, list(recipe.features)
     copies = join_neighbours(table[features], tolerance) if tolerance else hash_features(table, features)
     return join_groups(value_keys(table[recipe.split.group]), copies) if recipe.split.group else copies
