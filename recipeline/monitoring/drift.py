@@ -15,7 +15,6 @@ from scipy import stats
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Monitoring
 from recipeline.inference.columns import Columns
-from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
 from recipeline.monitoring.baseline import PREDICTION, SAID
 from recipeline.monitoring.copies import Matched, count_among, find_observations, match_rows, row_keys

@@ -115,6 +115,8 @@ def test_a_label_that_nobody_knows_is_refused_by_monitor_and_named_by_retrain(
 ) -> None:
     rows = later(lambda rows: rows.loc.__setitem__((slice(0, 9), "y"), "goood"))
     expect(monitored.run("monitor", data=table(tmp_path, rows)), 3, "Did you mean 'good'? Known: bad, fair, good.")
+    alone = monitored.ok("retrain", data=table(tmp_path, rows, "alone.csv"), mode="replace", promote="never")
+    assert "The rows have labels that version 1 in Production does not know: 'goood'." in alone.stderr
     rows.loc[20:29, "y"] = ""  # not yet known
     outcome = monitored.ok("retrain", data=table(tmp_path, rows, "new.csv"))
     assert "10 new rows have labels that version 1 in Production does not know: 'goood'." in outcome.stderr

@@ -65,6 +65,11 @@ class Relations:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def together(self) -> np.ndarray | None:
+        """The groups of the recipe's column of groups; None where it has none."""
+        return self.groups if self.column else None
+
     def take(self, rows: np.ndarray) -> Self:
         """Return the relations of some rows, by position or mask."""
         times, folds = (None if values is None else values[rows] for values in (self.times, self.folds))
