@@ -241,7 +241,8 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
     It is the Kolmogorov-Smirnov distance with its p-value; the limit is reached by one column in 20 if both have the same
     distribution: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out, and so is a column without values.
     """
-    names = [name for name in recipe.columns if name not in recipe.not_features]  # sides are to differ in a group or a time
+    left_out = {*recipe.not_features}
+    names = [name for name in recipe.columns if name not in left_out]  # sides are to differ in a group or a time
     columns, numbers = [], as_numbers(pd.concat([train, test])[names])
     for name in names:
         column = recipe.columns[name]

@@ -115,14 +115,18 @@ def test_a_label_that_nobody_knows_is_refused_by_monitor_and_named_by_retrain(
 ) -> None:
     rows = later(lambda rows: rows.loc.__setitem__((slice(0, 9), "y"), "goood"))
     expect(monitored.run("monitor", data=table(tmp_path, rows)), 3, "Did you mean 'good'? Known: bad, fair, good.")
-    alone = monitored.ok("retrain", data=table(tmp_path, rows, "alone.csv"), mode="replace", promote="never")
-    assert "The rows have labels that version 1 in Production does not know: 'goood'." in alone.stderr
     rows.loc[20:29, "y"] = ""  # not yet known
     outcome = monitored.ok("retrain", data=table(tmp_path, rows, "new.csv"))
     assert "10 new rows have labels that version 1 in Production does not know: 'goood'." in outcome.stderr
     assert len(rows_at(monitored, chain.data)) == 300 + 290
     other = monitored.ok("retrain", data=table(tmp_path, later(), "known.csv"))
     assert "does not know" not in other.stderr
+
+
+def test_new_labels_of_rows_that_replace_the_others_are_named(monitored: Project, tmp_path: Path) -> None:
+    rows = later(lambda rows: rows.loc.__setitem__((slice(0, 29), "y"), "goood"))
+    outcome = monitored.ok("retrain", data=table(tmp_path, rows), mode="replace", promote="never", model="lr")
+    assert "The rows have labels that version 1 in Production does not know: 'goood'. The version" in outcome.stderr
 
 
 def test_limits_of_another_task_are_refused(monitored: Project, tmp_path: Path) -> None:
