@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_a_long_file_has_many_ranges_and_a_long_header_does_not_matter(tmp_path:
         (b'a,b\n1,5" pipe\n', "no quotes around it"),
         (b'a,b\n1,"x\n', "never closed"),
         ("a,b\n1,é\n".encode("utf-16"), "encoding is utf-16"),
-        (__import__("gzip").compress(b"a,b\n1,2\n"), "compressed (gzip)"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "compressed (gzip)"),
     ],
 )
 def test_a_file_that_cannot_be_divided_says_why(tmp_path: Path, content: bytes, words: str) -> None:
