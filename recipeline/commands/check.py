@@ -33,7 +33,6 @@ def check(recipe: str, profile: str) -> Result:
     """
     from recipeline.cli.environment import open_settings
     from recipeline.data.tasks.every import TASKS
-    from recipeline.training.inner_folds import find_torn
 
     faults = _find_faults(recipe, profile)
     if faults:
@@ -41,7 +40,7 @@ def check(recipe: str, profile: str) -> Result:
         raise UsageError(f"{count} in the recipe or the profile.", fix="Correct them before anything runs.", details=faults)
     settings = open_settings(recipe, profile)
     found = settings.recipe
-    doubt = " ".join(filter(None, (TASKS[found.task].doubt_recipe(found), *find_torn(found))))
+    doubt = TASKS[found.task].doubt_recipe(found)
     features = [name for name in found.features if name not in found.patterns]
     matching = f" and the columns that {' and '.join(map(repr, found.patterns))} match" if found.patterns else ""
     words = (
@@ -50,7 +49,7 @@ def check(recipe: str, profile: str) -> Result:
         + (f"\nWarning: {doubt}" if doubt else "")
     )
     values = CheckValues(
-        str(found.path), settings.profile_name, found.target, tuple(found.features), tuple(found.candidates), doubt
+        str(found.path), settings.profile_name, found.target, tuple(found.features), tuple(found.candidates), doubt or ""
     )
     return Result(words, values=values)
 

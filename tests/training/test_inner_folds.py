@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.preprocessing import TargetEncoder
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import build_candidate
-from recipeline.training.inner_folds import _parts, find_torn, give_folds, take_folds
+from recipeline.training.inner_folds import _parts, deal_calibration
 from recipeline.training.weights import fit_weighted
 from tests.classes import class_recipe
 from tests.conftest import as_recipe, small_recipe
@@ -71,17 +74,49 @@ def test_the_fitted_model_has_plain_folds_and_can_be_saved() -> None:
 def test_folds_of_a_calibration_keep_groups_together(sizes: list[int], seed: int) -> None:
     groups = np.repeat(np.arange(len(sizes)), sizes)
     labels = np.random.default_rng(seed).integers(2, size=len(groups))
-    own = StratifiedKFold(5, shuffle=True, random_state=seed)
-    model = CalibratedClassifierCV(cv=own)
-    if len(np.unique(labels)) > 1 and give_folds(model, groups, labels):
-        for seen, unseen in model.cv.split(groups):
-            assert not set(groups[seen]) & set(groups[unseen])
-            assert len(np.unique(labels[seen])) == 2
-        if np.bincount(labels[1:], minlength=2).min() >= own.n_splits:
-            others = [[len(it) for _, it in folds.split(groups[1:], labels[1:])] for folds in (model.cv, own)]
-            assert others[0] == others[1]  # of other rows: those of a fit inside
-        take_folds(model)
-    assert model.cv is own
+    if np.bincount(labels, minlength=2).min() < 2:
+        return
+    own = StratifiedKFold(2, shuffle=True, random_state=seed)
+    plain, folds = (deal_calibration(own, of, labels) for of in (None, groups))
+    np.testing.assert_equal(plain, list(own.split(labels, labels)))
+    assert sorted(np.concatenate([unseen for _, unseen in folds])) == list(range(len(groups)))
+    is_plain = all(np.array_equal(one, other) for (_, one), (_, other) in zip(folds, plain, strict=True))
+    for seen, unseen in folds:
+        assert len(np.unique(labels[seen])) == len(np.unique(labels[unseen])) == 2
+        assert is_plain or not set(groups[seen]) & set(groups[unseen])
+
+
+@pytest.mark.parametrize("is_grouped", [False, True])
+def test_weights_count_in_both_parts_of_a_calibrated_pipeline(is_grouped: bool) -> None:
+    table, _, person = panel(people=30)
+    rng = np.random.default_rng(3)
+    target = (table["x"] + rng.normal(0, 0.5, len(table)) > 0).to_numpy()
+    weights = np.where(target, 9.0, 1.0)
+    candidate = {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression", "calibrate": "sigmoid"}
+    candidate["preprocess"] = {"number": ["sklearn.preprocessing.StandardScaler"], "category": "target"}
+    parts = {"columns": {"town": {"type": "category"}, "x": {}, "y": {"type": "boolean"}}, "candidates": {"L": candidate}}
+    estimator = build_candidate(class_recipe("binary", {}, **parts), "L")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = fit_weighted(estimator, table, target, weights, person if is_grouped else None)
+        plain = fit_weighted(clone(estimator), table, target, np.ones(len(target)), person if is_grouped else None)
+    inside, unweighted = ([it.estimator[-1].intercept_[0] for it in of.calibrated_classifiers_] for of in (model, plain))
+    assert min(inside) > max(unweighted) + 1  # log 9 is 2.2
+    assert model.predict_proba(table)[:, 1].mean() > plain.predict_proba(table)[:, 1].mean() + 0.1
+    assert model.classes_.tolist() == [False, True]
+    assert list(model.feature_names_in_) == list(table)
+    types_to_trust(model, ())
+
+
+def test_a_calibration_fitted_part_by_part_is_scikit_learns() -> None:
+    table, _, _ = panel(people=30)
+    target = np.array(["a", "b", "c"])[(table["x"].rank(pct=True) * 2.99).astype(int)]
+    model = CalibratedClassifierCV(
+        make_pipeline(StandardScaler(), LogisticRegression()), cv=StratifiedKFold(5, shuffle=True, random_state=0)
+    )
+    theirs = clone(model).fit(table[["x"]], target).predict_proba(table[["x"]])
+    ours = fit_weighted(model, table[["x"]], target, np.ones(len(target))).predict_proba(table[["x"]])
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -98,14 +133,3 @@ def test_a_target_encoder_takes_labels_of_any_type(name: str) -> None:
     assert model.classes_.tolist() == labels
     assert np.mean(model.predict(table) == target) > 0.6
     types_to_trust(model, ())
-
-
-def test_an_encoder_inside_of_a_calibration_is_warned_of_where_there_are_groups() -> None:
-    candidate = {"alias": "l", "estimator": "sklearn.svm.SVC", "calibrate": "sigmoid", "preprocess": {"category": "target"}}
-    columns = {"x": {"type": "category"}, "z": {}, "g": {"type": "category"}, "y": {"type": "boolean"}}
-    parts = {"columns": columns, "candidates": {"L": candidate}}
-    (warning,) = find_torn(class_recipe("binary", {}, **parts, split={"group": "g"}))
-    assert warning.startswith("candidates.L: its TargetEncoder is fitted anew inside of its calibration")
-    assert find_torn(class_recipe("binary", {}, **parts)) == []
-    parts["candidates"] = {"L": candidate | {"preprocess": {"category": "onehot"}}}
-    assert find_torn(class_recipe("binary", {}, **parts, split={"group": "g"})) == []
