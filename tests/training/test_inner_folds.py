@@ -92,7 +92,7 @@ def test_weights_count_in_both_parts_of_a_calibrated_pipeline(is_grouped: bool) 
     rng = np.random.default_rng(3)
     target = (table["x"] + rng.normal(0, 0.5, len(table)) > 0).to_numpy()
     weights = np.where(target, 9.0, 1.0)
-    candidate = {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression", "calibrate": "sigmoid"}
+    candidate: dict[str, Any] = {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression", "calibrate": "sigmoid"}
     candidate["preprocess"] = {"number": ["sklearn.preprocessing.StandardScaler"], "category": "target"}
     parts = {"columns": {"town": {"type": "category"}, "x": {}, "y": {"type": "boolean"}}, "candidates": {"L": candidate}}
     estimator = build_candidate(class_recipe("binary", {}, **parts), "L")

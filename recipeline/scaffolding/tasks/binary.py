@@ -18,7 +18,8 @@ class Binary(Multiclass):
     """A target of booleans, of two whole numbers or of two categories."""
 
     notes = {
-        "target": "positive is the label whose probability is predicted: true, yes, 1, or the rarer one, unless you name it.",
+        "target": "positive is the label whose probability is predicted: true, yes, 1, or the rarer one unless you "
+        "name the other.",
         "decision": "The threshold with the greatest F1; where errors have a cost: decision: {cost: {fp: 1, fn: 5}}",
     }
 
