@@ -49,7 +49,10 @@ class Kind(ABC):
         return codes
 
     def count_single(self, feature: Feature) -> int:
-        """Return the number of training rows whose value no other one has, where values are names.
+        """Return the number of training rows with a value of their own.
+
+        Only where values are names.
+
 
         Their share is how many values of like rows are expected to be none of the training rows' (Good 1953).
         """
