@@ -146,7 +146,8 @@ def _open_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
             if number:
-                setattr(sys, "stdout" if number == 1 else "stderr", open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as the process
+                stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process lives
+                setattr(sys, "stdout" if number == 1 else "stderr", stream)
 
 
 class _Terminated(SystemExit):
