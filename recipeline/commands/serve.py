@@ -27,6 +27,7 @@ TOKENS = "RECIPELINE_SERVICE_TOKENS"
     "--insecure",
     default="",
     show_default="off",
+    metavar="on|off",
     help="on: serve without tokens also on an address that is reachable from other machines.",
 )
 def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Result:

@@ -150,7 +150,10 @@ ASK = "from recipeline.cli.environment import _typed_in; print(_typed_in(), end=
 
 
 def typed(tmp_path: Path, *words: str) -> str:
-    """Return what ASK prints in the folder `project` below a process that was typed with `words` in another."""
+    """Return what ASK prints in `project` below a process typed with `words`.
+
+    The process is in another folder.
+    """
     here, project = tmp_path / "user's folder", tmp_path / "project"
     here.mkdir()
     project.mkdir()

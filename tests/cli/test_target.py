@@ -1,4 +1,7 @@
-"""The target of `promote --to` is named by a profile, a URI or a model; the process is the target's in a block only."""
+"""The target of `promote --to`: a profile, a URI or a model.
+
+The process is the target's in a block only.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,10 @@ entries = st.builds(
 
 @pytest.fixture(scope="session")
 def store_with_ledgers(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A store of two models: one has a ledger of three entries, the other one none; made once, because writing takes time."""
+    """A store of two models, one with a ledger of three entries, one without.
+
+    Made once, because writing takes time.
+    """
     folder = tmp_path_factory.mktemp("ledgers")
     shutil.copy(empty_store, folder / "mlflow.db")
     client = open_store("sqlite:///mlflow.db", root=folder).client

@@ -1,4 +1,4 @@
-"""The commands about Production: who was in it, why, what is broken, and the way back."""
+"""Commands about Production: who, why, what is broken, and the way back."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def with_json(project: Project, command: str, **params: str) -> Outcome:
 
 
 def broken(project: Project) -> list[dict[str, str]]:
-    """Return what doctor finds broken, each with a way to mend it; check the exit code."""
+    """Return the faults that doctor finds, with repairs; check the exit code."""
     outcome = with_json(project, "doctor")
     found = [finding for finding in json.loads(outcome.stdout)["values"] if finding["state"] == "broken"]
     assert outcome.exit_code == (7 if found else 0)

@@ -1,4 +1,4 @@
-"""Each thing that the library uses of Granian, Flask and pyarrow beyond their documented API, against those installed."""
+"""Undocumented parts of Granian, Flask and pyarrow in use."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def port() -> Iterator[int]:
 
 
 def ask(port: int, path: str, length: int) -> bytes:
-    """Return all that a server answers to a body of three bytes that says another length."""
+    """Return the answers to a body of three bytes that says another length."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\nabc".encode())
         return b"".join(iter(lambda: client.recv(1000), b""))

@@ -1,4 +1,4 @@
-"""A run and its model are written into another store whole, under new IDs, which replace the old ones in all texts."""
+"""A run and its model are copied whole, under new IDs in all texts."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_copy_is_whole_and_has_new_ids_in_its_texts_tags_and_model(
 
 
 def check_runs(other: Store, run_id: str, candidate: str, model_id: str, *, source: Run) -> None:
-    """The copies say in the other store what their sources said, and where they are from."""
+    """Check that copies say what their sources said, and name them."""
     found, inner = other.client.get_run(run_id), other.client.get_run(candidate)
     assert (found.info.status, inner.info.status) == ("FINISHED", "FINISHED")
     tags = found.data.tags

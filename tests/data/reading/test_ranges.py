@@ -39,7 +39,10 @@ Read = list[tuple[list[tuple[str, ...]], list[int], list[int]]]
 
 
 def read(path: Path, *spans: ranges.Span | None) -> Read:
-    """Return rows, their numbers and those of other lines, piece by piece, without empty pieces."""
+    """Return rows, their numbers and those of other lines, by piece.
+
+    Empty pieces are left out.
+    """
     found: Read = []
     for span in spans:
         for piece in open_rows(path, WANTED, "rows", span=span).pieces():
@@ -50,7 +53,7 @@ def read(path: Path, *spans: ranges.Span | None) -> Read:
 
 
 def flat(pieces: Read) -> tuple[list[tuple[str, ...]], list[int], list[int]]:
-    """Return all rows, numbers, and numbers of other lines; pieces hand these on as they find them."""
+    """Return all rows, numbers, and numbers of other lines, of all pieces."""
     rows = [it for piece in pieces for it in piece[0]]
     return rows, [it for piece in pieces for it in piece[1]], [it for piece in pieces for it in piece[2]]
 
