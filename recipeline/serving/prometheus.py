@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from recipeline.serving.mapped_files import allocate_metrics
+from recipeline.serving.following.mapped_files import allocate_metrics
 
 TEXT, OPENMETRICS = CONTENT_TYPE_PLAIN_0_0_4, openmetrics.CONTENT_TYPE_LATEST
 

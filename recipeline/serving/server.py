@@ -33,7 +33,7 @@ from recipeline.config.profile import Service as Settings
 from recipeline.errors import UsageError
 from recipeline.escape import for_terminal
 from recipeline.serving.following.meeting import begin_drain, drain_reader, open_meeting
-from recipeline.serving.listening import allow_connections, find_address, is_loopback
+from recipeline.serving.http.listening import allow_connections, find_address, is_loopback
 from recipeline.serving.signals import Lifeline, ignoring
 from recipeline.tracking.connection.store import Store
 

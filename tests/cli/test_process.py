@@ -270,7 +270,7 @@ run_process("x", [], work)
 
 
 def test_no_file_gets_the_number_of_a_stream_that_is_closed(tmp_path: Path) -> None:
-    """What C code, a child or the service's log writes to stderr would be written into a database."""
+    """Text for stderr, of C code or a child, would be written into a database."""
     script = shlex.join([sys.executable, "-c", CLOSED, str(tmp_path / "mlflow.db")])
     done = subprocess.run(["bash", "-c", f"{script} <&- >&- 2>&-"], check=False, cwd=ROOT)
     assert (done.returncode, (tmp_path / "mlflow.db").read_bytes()) == (3, b"")

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.errors import RecipelineError
 from recipeline.registry.versions import Registry
 from recipeline.serving.failures import say_failure
-from recipeline.serving.mapped_files import allocate
+from recipeline.serving.following.mapped_files import allocate
 from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.connection.patience import at_most
 from recipeline.tracking.connection.store import Store

@@ -52,7 +52,7 @@ class RowCounts:
         self._own = os.open(folder / f"rows-{os.getpid()}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def tell(self, second: int, rows: int) -> None:
-        """Tell the others the rows of a second; where the disk is full, they do not get to know."""
+        """Tell the others the rows of a second, unless the disk is full."""
         with suppress(OSError):
             os.pwrite(self._own, _SLOT.pack(second, rows), second % _SLOTS * _SLOT.size)
 

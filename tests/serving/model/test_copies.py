@@ -52,7 +52,7 @@ def test_few_of_the_copies_that_were_served_are_kept_the_last_ones(tmp_path: Pat
 
 
 def test_the_copy_that_was_served_last_is_the_first_also_where_the_clock_was_set_back(tmp_path: Path) -> None:
-    """As on a machine that has no clock of its own, and asks for the time after its start."""
+    """As on a machine that asks for the time some time after its start."""
     later = int(time.time()) + 10**6
     ahead, behind, old = (make_copy(tmp_path, f"{it}-m", served_at=it) for it in (later, later - 1, 1))
     for copy in (old, behind, ahead, old, old):

@@ -38,7 +38,9 @@ def allow_connections() -> int:
 
 
 def find_address(host: str, port: int) -> str:
-    """Return the numeric address of a host; of several that can be listened on an IPv4 one.
+    """Return the numeric address of a host.
+
+    An IPv4 one is preferred where the host has several.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Any name or address of this machine can be listened on, and what cannot is one sentence."""
+"""Names and addresses that are listened on, and those that are not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from granian._granian import ListenerSpec
 
 from recipeline.errors import UnavailableError
-from recipeline.serving.listening import allow_connections, find_address, is_loopback
+from recipeline.serving.http.listening import allow_connections, find_address, is_loopback
 from tests.faults import in_fork
 from tests.serving.helpers import free_port
 

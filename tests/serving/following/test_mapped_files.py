@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recipeline.serving.mapped_files import allocate
+from recipeline.serving.following.mapped_files import allocate
 from tests.conftest import ROOT
 from tests.faults import in_fork
 
@@ -18,7 +18,7 @@ from tests.faults import in_fork
 WORKERS = """
 import errno, os, sys
 from pathlib import Path
-from recipeline.serving import mapped_files
+from recipeline.serving.following import mapped_files
 from recipeline.serving.prometheus import Metrics
 
 def refuse(file, size):
