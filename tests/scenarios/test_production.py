@@ -261,7 +261,9 @@ def cut_off_ledger(project: Project) -> None:
 def test_doctor_names_what_was_done_behind_its_back_and_repair_mends_it(served: Project, damage: Any, words: str) -> None:
     damage(served)
     assert any(words in finding["what"] for finding in broken(served))
-    served.ok("repair")
+    can_be_repaired = damage in (move_stage, move_alias)
+    told = served.ok("repair").stdout.splitlines()
+    assert any(line.startswith("repaired: " if can_be_repaired else "acknowledged: ") and words in line for line in told), told
     assert broken(served) == []
     served.production()
     served.ok("main", model="en")
