@@ -107,9 +107,25 @@ def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path
     (tmp_path / "there.tar.gz").touch()
     with pytest.raises(UsageError, match="output must be a new file"):
         place.save("there.tar.gz")
-    with pytest.raises(UsageError, match=r"mkdir -p .*nowhere"):
-        place.save("nowhere/a.tar.gz")
+    with pytest.raises(UsageError, match=r"mkdir -p '.*no where'"):  # can be typed as it is
+        place.save("no where/a.tar.gz")
     assert (tmp_path / "there.tar.gz").read_bytes() == b""
+
+
+def test_an_archive_that_another_command_wrote_meanwhile_stays(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, copy = tmp_path / "a.tar.gz", module.copy_database
+
+    def copy_while_another_writes(*files: Path) -> None:
+        copy(*files)
+        target.write_bytes(b"theirs")
+
+    monkeypatch.setattr(module, "copy_database", copy_while_another_writes)
+    with pytest.raises(UsageError, match="which exists"):
+        place.save("a.tar.gz")
+    assert target.read_bytes() == b"theirs"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".a.tar.gz")]
 
 
 def test_where_there_is_no_store_there_is_none_to_save_and_none_is_made(tmp_path: Path) -> None:
