@@ -57,12 +57,15 @@ exec sleep infinity
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-#: Podman without systemd: no timers for health checks, no limit above this machine's own.
+#: Podman without systemd, control groups and the right to raise limits. Its rules of the network are among Docker's, which
+#: refuse what they do not know.
 _PODMAN = """
 [containers]
 default_ulimits = ["nofile=10000:10000", "nproc=10000:10000"]
 pids_limit = 0
 log_driver = "k8s-file"
+[network]
+firewall_driver = "iptables"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"

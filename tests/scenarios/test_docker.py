@@ -31,6 +31,8 @@ COMPOSE = ("docker", "compose", "--file", "deploy/compose.yaml")
 #: Containers that stay; `service` is not healthy before a version is in Production.
 STAYING = ("postgres", "store", "mlflow", "service", "prometheus", "grafana")
 
+_EVENT = '{{.Action}} {{index .Actor.Attributes "com.docker.compose.service"}}'
+
 
 def said(page: str, start: str) -> list[str]:
     """Return the commands of a page that start with words, each on one line."""
@@ -137,10 +139,17 @@ def team(machine: Machine) -> Iterator[Machine]:
     secrets = re.search(r"```sh\n(\(umask 077.*?)```", page, re.DOTALL)
     assert secrets
     machine.run("sh", "-euc", secrets[1])
-    [up] = said("server.md", "docker compose --file deploy/compose.yaml up")
-    machine.run("sh", "-c", up)
-    yield machine
-    machine.run(*COMPOSE, "down", "--volumes", "--timeout", "5")
+    heard = ("--filter", "event=start", "--filter", "event=health_status", "--format", _EVENT)
+    with (machine.folder / "events").open("w") as events:
+        listening = subprocess.Popen(machine.words("docker", "events", *heard), stdin=subprocess.DEVNULL, stdout=events)
+    try:
+        [up] = said("server.md", "docker compose --file deploy/compose.yaml up")
+        machine.run("sh", "-c", up)
+        yield machine
+        machine.run(*COMPOSE, "down", "--volumes", "--timeout", "5")
+    finally:
+        listening.kill()
+        listening.wait()
 
 
 def state(machine: Machine, name: str) -> dict[str, Any]:
@@ -154,10 +163,6 @@ def state(machine: Machine, name: str) -> dict[str, Any]:
 def await_health(machine: Machine, *names: str) -> None:
     for name in names:
         machine.wait(lambda name=name: state(machine, name)["State"]["Health"]["Status"] == "healthy", f"{name} healthy", 180)
-
-
-def first_success(found: dict[str, Any]) -> str:
-    return min(str(one["End"]) for one in found["State"]["Health"]["Log"] if one["ExitCode"] == 0)
 
 
 def token_of(machine: Machine) -> str:
@@ -188,11 +193,12 @@ def test_nothing_starts_without_a_secret(machine: Machine) -> None:
 
 def test_each_part_starts_when_those_that_it_needs_are_healthy_and_has_few_rights(team: Machine) -> None:
     await_health(team, "postgres", "store", "mlflow", "prometheus", "grafana")
+    events = (team.folder / "events").read_text(encoding="utf-8").splitlines()
     found = {name: state(team, name) for name in (*STAYING, "store-owner")}
     assert found["store-owner"]["State"]["ExitCode"] == 0
     assert found["store-owner"]["State"]["FinishedAt"] <= found["store"]["State"]["StartedAt"]
     for later, earlier in (("mlflow", "postgres"), ("mlflow", "store"), ("service", "mlflow"), ("grafana", "prometheus")):
-        assert first_success(found[earlier]) <= found[later]["State"]["StartedAt"], (later, earlier)
+        assert events.index(f"health_status: healthy {earlier}") < events.index(f"start {later}"), events
     for name in STAYING:
         assert found[name]["RestartCount"] == 0, name
         assert found[name]["HostConfig"]["ReadonlyRootfs"] == (name != "prometheus")
@@ -202,7 +208,7 @@ def test_each_part_starts_when_those_that_it_needs_are_healthy_and_has_few_right
 
 
 def test_the_chain_puts_a_version_in_production_and_the_service_takes_it_by_itself(team: Machine) -> None:
-    assert team.get("http://127.0.0.1:8000/readyz")[0] == 503
+    team.wait(lambda: team.get("http://127.0.0.1:8000/readyz")[0] == 503, "a service without a version")
     [chain] = said("server.md", "docker compose --file deploy/compose.yaml run --rm chain")
     line = chain.partition("#")[0] + "python -m steps.main --profile server --data synthetic --model lr,et"
     assert "Promotion: promoted (first)" in team.run("sh", "-c", line)
