@@ -1,7 +1,7 @@
 """A machine of Debian with Docker, Compose and Podman, in namespaces of its own.
 
-What runs in it ends with it. Its network is its own, so that no port, bridge or rule of this machine is touched; it reaches
-package indexes through slirp4netns.
+All processes in it end with its first one. It has its own network, so that no port, bridge or rule of this machine is touched;
+it reaches package indexes through slirp4netns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Stands in for Grafana: reads its settings where Grafana reads them, and asks its source of data what each panel asks."""
+"""Stand in for Grafana.
+
+Its settings are read where Grafana reads them; its source of data is asked what each panel asks.
+"""
 
 from __future__ import annotations
 
