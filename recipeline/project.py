@@ -228,6 +228,7 @@ class Project:
             Caller(self.folder, Progress(sys.stdout, overwrites=True) if "ipykernel" in sys.modules else Progress())
         )
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
         logger.setLevel(logging.WARNING)
         try:
             with self._modules.importable():
@@ -244,8 +245,13 @@ class Project:
 #: Commands that do not end, or are about no project or its files alone.
 _NOT_HERE = ("serve", "new", "upgrade")
 
-#: Variables that MLflow exports when a store is set.
-_EXPORTED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
+#: Variables that MLflow exports when a store is set, or that are set for it.
+_EXPORTED = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_URI",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD",
+)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 BASE = "docker.io/library/python:3.13-slim-trixie"
 
 #: The system's certificates: pip asks an index behind a proxy of its own with them.
-_CERTIFICATES = "/etc/ssl/certs"
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 _NAMESPACES = ("pid", "network", "ipc", "uts", "mount")
 
@@ -50,6 +50,15 @@ def run(*words: str, timeout: float = 1800) -> str:
     return done.stdout
 
 
+def make_base(table: Path) -> None:
+    """Write the files of the stand-in of the base as a tar file."""
+    as_python = 'ln -s /usr/bin/python3 "$1/usr/local/bin/{}"'
+    hooks = [f"--customize-hook={as_python.format(name)}" for name in ("python", "python3")]
+    hooks.append(f'--customize-hook=cp {_CERTIFICATES} "$1{_CERTIFICATES}"')
+    packages = "python3,python3-venv,ca-certificates"
+    run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", *hooks, "trixie", str(table))
+
+
 @dataclass
 class Images:
     """The images in a folder of their own."""
@@ -62,10 +71,8 @@ class Images:
 
     def add_base(self) -> None:
         """Make the stand-in of the base."""
-        table, as_python = self.folder / "base.tar", 'ln -s /usr/bin/python3 "$1/usr/local/bin/{}"'
-        hooks = [f"--customize-hook={as_python.format(name)}" for name in ("python", "python3")]
-        packages = "python3,python3-venv,ca-certificates"
-        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", *hooks, "trixie", str(table))
+        table = self.folder / "base.tar"
+        make_base(table)
         made = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", made, str(table), "/")
         self.buildah("commit", "--quiet", "--rm", made, BASE)
@@ -75,8 +82,7 @@ class Images:
         """Build a target of a project's Dockerfile as an image called `name`."""
         words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         options = ("--layers", "--isolation", "chroot", "--format", "docker", "--pull=never")
-        certificates = f"{_CERTIFICATES}:{_CERTIFICATES}:ro"
-        self.buildah("build", *options, "--volume", certificates, *words, "--target", target, "-t", name, str(project))
+        self.buildah("build", *options, *words, "--target", target, "-t", name, str(project))
 
     def config(self, name: str) -> dict[str, Any]:
         """Return what Docker calls the configuration of an image."""

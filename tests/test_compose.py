@@ -106,6 +106,17 @@ def test_an_image_has_a_version_and_a_container_is_healthy_or_not(name: str) -> 
         assert service["healthcheck"]["test"][0] == "CMD"
 
 
+def test_the_images_are_built_with_one_environment_whose_layers_they_share() -> None:
+    built = [service["build"] for service in SERVICES.values() if "build" in service]
+    assert {one["target"] for one in built} == {"chain", "service"}
+    assert [one["args"] for one in built] == [built[0]["args"]] * 3
+
+
+def test_the_database_is_healthy_when_it_answers_by_tcp() -> None:
+    """Its image makes it with a server that answers on the socket, and stops that one."""
+    assert "-h" in SERVICES["postgres"]["healthcheck"]["test"]
+
+
 def test_no_port_is_open_to_other_machines() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == 4

@@ -55,6 +55,8 @@ def importing() -> Iterator[None]:
 def import_libraries() -> None:
     """Import the libraries of commands with a store; silence MLflow's progress."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow's server offers signed addresses of the object store, which its clients need not reach. It passes the files on.
+    os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     # An object store that is started again is back in seconds; boto3 gives up after five attempts in a few of them.
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "10")

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import click
@@ -15,7 +16,10 @@ from recipeline.cli.process import ProcessCommand, import_libraries, importing
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.tracking.connection.store import Store
 from tests.conftest import ROOT
+from tests.data.server import body, serving
 from tests.tracking.helpers import new_run
+
+PROXIED = "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"
 
 
 @pytest.fixture
@@ -71,6 +75,33 @@ def test_what_every_command_needs_is_imported_once() -> None:
     import_libraries()
     assert {"mlflow", "recipeline.cli.environment"} <= set(sys.modules)
     assert import_libraries.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("wanted", [None, "true"])
+def test_files_come_through_mlflows_server_which_may_alone_reach_the_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str | None
+) -> None:
+    """MLflow's server offers signed addresses of the store; a variable takes them."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    monkeypatch.setenv(PROXIED, wanted or "")
+    if not wanted:
+        monkeypatch.delenv(PROXIED)
+    import_libraries.__wrapped__()
+    answers = {"server-info": b'{"multipart_downloads_enabled": true}', "artifacts?": b'{"files": []}', "presigned": b"{}"}
+
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        body(next((content for part, content in answers.items() if part in request.path), b"here"))(request)
+
+    with serving(reply) as (address, asked):
+        files = MlflowArtifactsRepository("mlflow-artifacts:/1", tracking_uri=address.removesuffix("/wines.csv"))
+        if wanted:
+            with pytest.raises(MlflowException, match=r"a\.txt"):
+                files.download_artifacts("a.txt", str(tmp_path))
+        else:
+            assert Path(files.download_artifacts("a.txt", str(tmp_path))).read_text() == "here"
+    assert any("presigned" in path for path in asked) == bool(wanted)
 
 
 def test_a_command_ends_with_the_code_that_it_returns() -> None:
