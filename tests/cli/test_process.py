@@ -225,10 +225,10 @@ except SystemExit as end:
     [
         ["steps.main", "--data"],
         ["recipeline", "monitor", "--labels"],
-        ["recipeline", "predict", "--input"],
         *(
             pytest.param(words, marks=pytest.mark.full)
             for words in (
+                ["recipeline", "predict", "--input"],
                 ["steps.ingest", "--data"],
                 ["recipeline", "retrain", "--data"],
                 ["recipeline", "monitor", "--data"],

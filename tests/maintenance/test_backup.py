@@ -4,6 +4,7 @@ import errno
 import gzip
 import io
 import os
+import random
 import resource
 import shutil
 import signal
@@ -431,8 +432,9 @@ def killed_at(number: int, command: Callable[[], object]) -> None:
     command()
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.full)])
 def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_completes_it(
-    empty_store: Path, other_disk: Path
+    empty_store: Path, other_disk: Path, every: int
 ) -> None:
     folder, kept = other_disk / "store", other_disk / "kept"
     folder.mkdir()
@@ -442,7 +444,7 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
     archive = place.save("../a.tar.gz")
     place.change()
     shutil.copytree(folder, kept)
-    for moment in range(200):
+    for moment in range(random.randrange(every), 200, every):
         ended = in_fork(partial(killed_at, moment, partial(place.restore, archive)))
         assert ended in (0, signal.SIGKILL)
         databases = [place.files.database, *folder.glob("mlflow.db.before-*")]
