@@ -1,4 +1,4 @@
-"""Folders of unfinished work, which a killed command leaves and the next one deletes."""
+"""Folders of unfinished work; the next command deletes those of a killed one."""
 
 from __future__ import annotations
 

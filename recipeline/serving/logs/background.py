@@ -72,7 +72,7 @@ class Background:
                 self._tell(error, len(taken))
 
     def _tell(self, error: Exception, records: int) -> None:
-        """Log that records were lost: a bug each time, and an error of the disk once a minute."""
+        """Log that records were lost; an error of the disk once a minute."""
         if not isinstance(error, OSError):
             _LOG.error("%d records were lost", records, exc_info=error)
         elif time.monotonic() >= self._tell_at:
