@@ -8,7 +8,6 @@ import shlex
 import shutil
 import sqlite3
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,10 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from recipeline.errors import UnavailableError, UsageError
+from recipeline.maintenance.unfinished import unfinished_folder
 from recipeline.tracking.connection.local import LocalStore, check_database, copy_database, find_local, find_old_root, relocate
 from recipeline.tracking.connection.store import held, store_lock
 
-_DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
+_DATABASE, _ARTIFACTS, _WRITING = "mlflow.db", "artifacts", ".recipeline-backup-"
 
 #: Suffixes of a database file and of the files that SQLite keeps beside it.
 _SIDE_FILES = ("", "-journal", "-wal", "-shm")
@@ -74,7 +74,7 @@ def write_archive(store: LocalStore, uri: str, target: Path, tick: Callable[[str
         if os.access(store.database.parent, os.W_OK):  # otherwise this user's commands cannot change it either
             stack.enter_context(held(store_lock(uri), uri))
         stack.enter_context(_writing(target))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)))
+        folder = stack.enter_context(unfinished_folder(target.parent, _WRITING))
         copy, unfinished = folder / _DATABASE, folder / target.name
         copy_database(store.database, copy)
         with tarfile.open(unfinished, "w:gz", compresslevel=1, dereference=True) as archive:  # a link is none elsewhere
@@ -112,9 +112,9 @@ def _writing(target: Path) -> Iterator[None]:
 def _files(root: Path) -> Iterator[Path]:
     """Yield all files below `root`, also through links.
 
-    Leftovers of `restore_archive` are excluded.
+    Unfinished archives and leftovers of `restore_archive` are excluded.
     """
-    own = tuple(words.format(root.name) for words in (_UNFINISHED, _BEFORE))
+    own = (_WRITING, *(words.format(root.name) for words in (_UNFINISHED, _BEFORE)))
 
     def complain(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):

@@ -11,9 +11,11 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -33,7 +35,7 @@ from recipeline.config.profile import Service as Settings
 from recipeline.errors import UsageError
 from recipeline.escape import for_terminal
 from recipeline.serving.following.meeting import begin_drain, drain_reader, open_meeting
-from recipeline.serving.http.listening import allow_connections, find_address, is_loopback
+from recipeline.serving.http.listening import allow_connections, claim_address, find_address, is_loopback
 from recipeline.serving.signals import Lifeline, ignoring
 from recipeline.tracking.connection.store import Store
 
@@ -91,8 +93,9 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
     UsageError : the hooks cannot be added.
     """
     address = find_address(host, port)
+    claim = claim_address(host, address, port)
     workers = serving.settings.workers if serving.settings.workers > 0 else cpu_count()
-    with open_meeting() as meeting, ignoring():
+    with claim or nullcontext(), open_meeting() as meeting, ignoring():
         _preload(meeting)
         _try_hooks(serving)
         server = _Server(
@@ -112,11 +115,11 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
             workers_kill_timeout=_END_SECONDS,
             log_level=LogLevels.error,
         )
-        server.lifeline, server.begin_drain = Lifeline(), partial(begin_drain, meeting)
+        server.lifeline, server.begin_drain = Lifeline(), partial(_begin_drain, meeting, claim)
         server.drain_seconds = serving.settings.drain_seconds
         server.on_startup(lambda: ready(workers))
         signal.signal(signal.SIGQUIT, server.signal_handler_interrupt)
-        make_app = partial(_make_app, serving, meeting, server.lifeline, is_loopback(host))
+        make_app = partial(_make_app, serving, meeting, server.lifeline, claim, is_loopback(host))
         server.serve(target_loader=make_app, wrap_loader=False)
         return server.ended_by
 
@@ -219,9 +222,18 @@ class _Lines(logging.Formatter):
         return for_terminal(super().format(record))
 
 
-def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: bool) -> Flask:
+def _begin_drain(meeting: Path, claim: socket.socket | None) -> None:
+    """Tell all workers to drain; from their end on another service may listen."""
+    begin_drain(meeting)
+    if claim:
+        claim.close()
+
+
+def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, claim: socket.socket | None, is_private: bool) -> Flask:
     """Return the application of one worker and start its registry follower."""
     lifeline.follow(meeting, within=_END_SECONDS)
+    if claim:
+        claim.close()  # the worker's own, else it would hold the address longer than its parent
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_COLLECT_AFTER)
     from recipeline.registry.stages import CHAMPION

@@ -112,6 +112,17 @@ def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path
     assert (tmp_path / "there.tar.gz").read_bytes() == b""
 
 
+def test_a_backup_that_is_killed_leaves_nothing_to_the_next_one(place: Place, tmp_path: Path) -> None:
+    def work() -> None:
+        write_archive(place.files, place.store.uri, tmp_path / "a.tar.gz", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+    assert in_fork(work) == signal.SIGKILL
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    place.save("b.tar.gz")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not (tmp_path / "a.tar.gz").exists()
+
+
 def test_an_archive_that_another_command_wrote_meanwhile_stays(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +136,7 @@ def test_an_archive_that_another_command_wrote_meanwhile_stays(
     with pytest.raises(UsageError, match="which exists"):
         place.save("a.tar.gz")
     assert target.read_bytes() == b"theirs"
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".a.tar.gz")]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".recipeline")]
 
 
 def test_where_there_is_no_store_there_is_none_to_save_and_none_is_made(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import resource
 import socket
+import sys
 
 from recipeline.errors import UnavailableError
 
@@ -63,7 +64,32 @@ def find_address(host: str, port: int) -> str:
         found, reason = "", getattr(error, "strerror", None) or str(error)
     if found and "%" not in found:  # Granian takes no address of one network interface
         return found
-    raise UnavailableError(
+    raise _no_address(host, port, reason)
+
+
+def claim_address(host: str, address: str, port: int) -> socket.socket | None:
+    """Return what keeps other services from an address until it is closed.
+
+    A worker lets others share its address, so that two services that start at once would both listen there. None: the system
+    has no such names; services that start one after the other are told apart all the same.
+
+    Raises
+    ------
+    UnavailableError : another service of this machine has the address, or is about to listen there.
+    """
+    if sys.platform != "linux":
+        return None
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0recipeline service {address} {port}")  # a name without a file; it goes when its last holder ends
+    except OSError as error:
+        claim.close()
+        raise _no_address(host, port, error.strerror) from None
+    return claim
+
+
+def _no_address(host: str, port: int, reason: str | None) -> UnavailableError:
+    return UnavailableError(
         f"The service cannot listen on {host}:{port}: {reason or 'an address of one network interface only'}.",
         fix="Stop the process that listens there, or choose another port or address.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from recipeline.escape import for_terminal
 _LOG = logging.getLogger("service")
 
 _PAUSE_SECONDS = 0.2
+
+#: Records that a disk does not take are told so often.
+_TELL_SECONDS = 60.0
 
 Write = Callable[[bytes], None]
 
@@ -37,7 +41,7 @@ class Background:
         self._handle, self._dropped, self._capacity, self._pause = handle, dropped, capacity, pause_seconds
         # No tuples of a record and its lines: what waits in containers makes the garbage collector run more often.
         self._records: list[Any] = []
-        self._waiting = 0
+        self._waiting, self._tell_at = 0, 0.0
         self._closing = threading.Event()
         self._changing, self._handling = threading.Lock(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -65,8 +69,15 @@ class Background:
                 self._handle(taken)
             except Exception as error:
                 self._dropped(lines)
-                if not isinstance(error, OSError):  # a bug: it is told, and must not end the thread
-                    _LOG.exception("%d records were lost", len(taken))
+                self._tell(error, len(taken))
+
+    def _tell(self, error: Exception, records: int) -> None:
+        """Log that records were lost; an error of the disk once a minute."""
+        if not isinstance(error, OSError):
+            _LOG.error("%d records were lost", records, exc_info=error)
+        elif time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + _TELL_SECONDS
+            _LOG.error("records of a log are lost, and counted in log_lines_dropped: %s", error)
 
     def _count_ready(self) -> tuple[int, int]:
         """Return how many of the first records, and of their lines, can be handled now.

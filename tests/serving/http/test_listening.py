@@ -9,7 +9,7 @@ import pytest
 from granian._granian import ListenerSpec
 
 from recipeline.errors import UnavailableError
-from recipeline.serving.http.listening import allow_connections, find_address, is_loopback
+from recipeline.serving.http.listening import allow_connections, claim_address, find_address, is_loopback
 from tests.faults import in_fork
 from tests.serving.helpers import free_port
 
@@ -60,6 +60,22 @@ def test_what_is_no_address_of_this_machine_is_one_sentence(monkeypatch: pytest.
     monkeypatch.setattr(socket, "getaddrinfo", here_only)
     with pytest.raises(UnavailableError, match="The service cannot listen on "):
         find_address(host, 0)
+
+
+def test_two_services_that_start_at_once_do_not_share_an_address() -> None:
+    """Both find it free, and a worker lets others listen where it does."""
+    port = free_port()
+    first = claim_address("localhost", "127.0.0.1", port)
+    assert first
+    other = claim_address("::1", "::1", port)
+    assert other
+    with pytest.raises(UnavailableError, match=f"cannot listen on localhost:{port}: Address already in use"):
+        claim_address("localhost", "127.0.0.1", port)
+    first.close()
+    again = claim_address("localhost", "127.0.0.1", port)
+    assert again
+    again.close()
+    other.close()
 
 
 def test_loopback_is_what_other_machines_do_not_reach() -> None:

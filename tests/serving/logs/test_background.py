@@ -4,6 +4,8 @@ import json
 import threading
 import time
 
+import pytest
+
 from recipeline.serving.logs.background import BackgroundLog, as_line
 
 
@@ -51,3 +53,24 @@ def test_a_full_disk_drops_lines_and_counts_them() -> None:
     log.flush()
     log.close()
     assert sum(dropped) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_once_a_minute_and_not_only_counted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: bytes) -> None:
+        raise PermissionError(13, "Permission denied", "/var/log/wines")
+
+    dropped = list[int]()
+    log = BackgroundLog(refuse, bytes, dropped.append)
+    log.close()  # its thread would flush by the clock of the machine
+    for seconds in (0, 0, 61):
+        now = time.monotonic() + seconds
+        with monkeypatch.context() as patch:
+            patch.setattr("recipeline.serving.logs.background.time.monotonic", lambda now=now: now)
+            log.add(b"line\n")
+            log.flush()
+    assert sum(dropped) == 3
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert all("log_lines_dropped: [Errno 13] Permission denied: '/var/log/wines'" in text for text in said)
