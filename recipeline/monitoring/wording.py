@@ -25,7 +25,7 @@ _MEASURES = {
     "wasserstein": "Wasserstein distance {value:.3f} standard deviations",
     "domain_auc": "separated from the training rows with an AUC of {value:.3f}",
     "missing": "{value:.1%} more missing than in training",
-    "out_of_range": "{value:.1%} outside of the training range",
+    "out_of_range": "{value:.1%} more outside of the training range than expected",
     "mae_increase": "MAE {value:.1%} higher than out of fold",
     "loss_increase": "Brier score {value:.1%} higher than out of fold",
     "calibration": "observed share {value:.3f} standard deviations further from the mean probability than out of fold",

@@ -39,7 +39,7 @@ DRAWN = {
 }
 ALL = [(chain, step) for chain, steps in DRAWN.items() for step in steps]
 #: Cards of these look like those of the chain that is promoted: `make test-full` opens them, too.
-ALIKE = {("kept", "train"), ("kept", "evaluate"), ("kept", "register")} | {
+ALIKE = {("rejected", "evaluate"), *(("kept", step) for step in ("train", "evaluate", "register", "promote"))} | {
     ("synthetic", step) for step in ("split", "train", "evaluate", "register", "promote")
 }
 

@@ -193,7 +193,8 @@ class Watch:
         """Record that no version has the alias; tell it once if none is served."""
         self._service.vacate()
         if self._recalls and self._service.model is None and not self._is_vacant:
-            _LOG.warning("requests are refused (503) until there is a model. %s", self._service.state()["advice"])
+            name = self._service.model_name
+            _LOG.warning("requests are refused (503): no version of %s is in Production. make pipeline makes one", name)
         self._is_vacant = True
 
     def _follow(self, store: Store, version: ModelVersion) -> None:
