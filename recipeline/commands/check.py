@@ -34,10 +34,13 @@ def check(recipe: str, profile: str) -> Result:
     from recipeline.cli.environment import open_settings
     from recipeline.data.tasks.every import TASKS
 
-    faults = _find_faults(recipe, profile)
+    faults, after = _find_file_faults(recipe, profile), " Candidates are checked after that."
+    if not faults:
+        faults, after = _find_faults(recipe, profile), ""
     if faults:
-        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        raise UsageError(f"{count} in the recipe or the profile.", fix="Correct them before anything runs.", details=faults)
+        count, them = (f"{len(faults)} faults", "them") if len(faults) > 1 else ("1 fault", "it")
+        fix = f"Correct {them} before anything runs.{after}"
+        raise UsageError(f"{count} in the recipe or the profile.", fix=fix, details=faults)
     settings = open_settings(recipe, profile)
     found = settings.recipe
     doubt = TASKS[found.task].doubt_recipe(found)
@@ -54,15 +57,11 @@ def check(recipe: str, profile: str) -> Result:
     return Result(words, values=values)
 
 
-def _find_faults(recipe: str, profile: str) -> list[str]:
-    """Return all faults of recipe, profile, data source and candidates."""
-    from recipeline.cli.environment import enter_project, find_recipe, open_settings
-    from recipeline.config.measuring.scoring import build_scorer
+def _find_file_faults(recipe: str, profile: str) -> list[str]:
+    """Return all faults of the files of recipe and profile."""
+    from recipeline.cli.environment import enter_project, find_recipe
     from recipeline.config.profile import find_profile, load_profile
     from recipeline.config.recipe import load_recipe
-    from recipeline.data.origin.sources import check_source
-    from recipeline.training.scaling import find_unscalable
-    from recipeline.training.trial import find_faults
 
     root, cwd = enter_project()
     faults: list[str] = []
@@ -70,9 +69,19 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
         load_recipe(find_recipe(recipe, cwd, root), os.environ)
     with _collected(faults):
         load_profile(find_profile(profile, root / "profiles", cwd), os.environ)
-    if faults:
-        return faults
+    return faults
+
+
+def _find_faults(recipe: str, profile: str) -> list[str]:
+    """Return all faults of data source, metrics and candidates."""
+    from recipeline.cli.environment import open_settings
+    from recipeline.config.measuring.scoring import build_scorer
+    from recipeline.data.origin.sources import check_source
+    from recipeline.training.scaling import find_unscalable
+    from recipeline.training.trial import find_faults
+
     settings = open_settings(recipe, profile)
+    faults: list[str] = []
     with _collected(faults):
         check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
     trusted = settings.profile.service.trusted_types

@@ -66,7 +66,7 @@ class History:
 
         Raises
         ------
-        UnavailableError : there is none, it was deleted, did not finish, or is of another step.
+        UnavailableError : there is none, it was deleted, did not finish, or is of another step or recipe.
         """
         rule = f"{step}_run_id must be the ID of a finished run of {step}."
         again = f"See `mlflow ui` for the runs, or leave {step}_run_id empty for the newest one."
@@ -85,6 +85,10 @@ class History:
             )
         if its_step != step:
             raise UnavailableError(rule, got=f"'{run_id}', a run of {its_step},", fix=again)
+        its_recipe = run.data.tags.get(RunTags.RECIPE, "")
+        if its_recipe != self.recipe:  # its columns and candidates are others
+            got = f"'{run_id}', a run of the recipe '{its_recipe}', not '{self.recipe}',"
+            raise UnavailableError(rule, got=got, fix=f"Name that recipe with recipe=. {again}")
         if run.info.status != "FINISHED":
             raise UnavailableError(rule, got=f"'{run_id}', which is {run.info.status},", fix=again)
         return run

@@ -255,13 +255,14 @@ def test_all_faults_of_recipe_and_profile_are_in_one_list_and_no_store_is_opened
     project.write_profile(data=str(project.folder / "gone.csv"))
     outcome = project.run("check")
     assert outcome.exit_code == 2
-    assert "2 faults in the recipe or the profile." in outcome.stderr
+    assert "2 faults in the recipe or the profile. Correct them before anything runs.\n" in outcome.stderr
     assert "gone.csv" in outcome.stderr
     assert "'candidates.ElasticNet.params.alhpa' is not a parameter" in outcome.stderr
     project.write_recipe(lambda content: content.update(targt="quality", random_state="x"))
     project.write_profile(engin=1)
     outcome = project.run("check")
     assert "3 faults" in outcome.stderr
+    assert "Correct them before anything runs. Candidates are checked after that.\n" in outcome.stderr
     assert "recipe.yaml: 'targt'" in outcome.stderr
     assert "test.yaml: 'engin'" in outcome.stderr
     assert not (project.folder / "mlflow.db").exists()

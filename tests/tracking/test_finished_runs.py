@@ -74,8 +74,17 @@ def test_a_run_of_another_step_or_of_no_step_is_unavailable(store: Store, histor
         history.get("ingest", foreign)
 
 
+def test_a_run_of_another_recipe_is_unavailable(store: Store, history: History) -> None:
+    """Its columns are others: a step would end in a traceback."""
+    with pytest.raises(
+        UnavailableError, match=r"a run of the recipe 'other', not 'toy', instead\. Name that recipe with recipe="
+    ):
+        history.get("ingest", finish(store, recipe="other"))
+
+
 def test_a_run_that_did_not_finish_is_unavailable(store: Store, history: History) -> None:
-    run_id = store.client.create_run(store.experiment("toy"), tags={"recipeline.step": "ingest"}).info.run_id
+    tags = {"recipeline.step": "ingest", "recipeline.recipe": "toy"}
+    run_id = store.client.create_run(store.experiment("toy"), tags=tags).info.run_id
     with pytest.raises(UnavailableError, match="which is RUNNING"):
         history.get("ingest", run_id)
     fail_run(store.client, run_id, ValueError("a bug"))
