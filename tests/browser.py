@@ -86,7 +86,7 @@ class Tab:
 
 @contextmanager
 def open_tab(context: BrowserContext, address: str, path: str) -> Iterator[Tab]:
-    """Open a page; when it is closed it must have complained of nothing, and have asked nobody else."""
+    """Open a page; at its end it has logged no error and asked no other host."""
     tab = Tab(context.new_page(), address)
     tab.page.goto(address + path)
     yield tab

@@ -27,7 +27,7 @@ TARGETS: dict[str, list[tuple[dict[str, Any], list[Any], Any]]] = {
 
 
 def class_content(task: str, column: dict[str, Any], positive: Any = None, **more: Any) -> dict[str, Any]:
-    """Return the content of a recipe of classes with the features x and z, and the target y."""
+    """Return a recipe of classes with the features x and z, and the target y."""
     target = "y" if positive is None else {"column": "y", "positive": positive}
     content = small_recipe() | {
         "task": task,
@@ -52,7 +52,10 @@ def class_recipe(task: str, column: dict[str, Any], positive: Any = None, **more
 
 
 def turn_into_classes(project: Project, task: str, **columns: Any) -> None:
-    """Give a project rows and a recipe of classes, with the candidates lr, dt and en; `columns` are changed ones."""
+    """Give a project rows and a recipe of classes; `columns` are changed ones.
+
+    Its candidates are lr, dt and en.
+    """
     column, labels, positive = TARGETS[task][0]
     content = class_content(task, column, positive)
     content["candidates"].pop("Mean")

@@ -1,4 +1,4 @@
-"""Small frames, a small recipe, a real SQLite store, and the commands as a user would call them."""
+"""Small frames, a small recipe, a real SQLite store, and typed commands."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let each of several workers, and the commands that it starts, have one thread: a core has a worker already, and threads
-    that wait for each other on busy cores cost a chain seconds.
+    """Give each of several workers, and its commands, one thread.
+
+    A core has a worker already, and threads that wait for each other on busy cores cost a chain seconds.
     """
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -57,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @event.listens_for(Engine, "connect")
 def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
-    """Let SQLite in this process hand its writes to the operating system only: no test pulls the plug."""
+    """Let SQLite in this process not wait for the disk: no test pulls the plug."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
@@ -111,13 +112,19 @@ def recipe() -> Recipe:
 
 
 def forget_mlflow() -> None:
-    """Drop MLFLOW_* from the environment for good: MLflow exports the store it is told to use, and it would win in the next."""
+    """Drop MLFLOW_* from the environment for good.
+
+    MLflow exports the store that it is told to use, and it would win in the next test.
+    """
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         del os.environ[name]
 
 
 def close_stores() -> None:
-    """Close the connections that MLflow keeps to every SQLite store: a thousand projects later no file could be opened."""
+    """Close the connections that MLflow keeps to every SQLite store.
+
+    A thousand projects later no file could be opened.
+    """
     for name in ("tracking", "model_registry"):
         module = sys.modules.get(f"mlflow.store.{name}.sqlalchemy_store")
         if module:
@@ -128,14 +135,14 @@ def close_stores() -> None:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where a command or a function may write: a file in a folder of its own, not there yet."""
+    """The path that a command or a function may write to, not there yet."""
     (tmp_path / "out").mkdir()
     return tmp_path / "out/scored.csv"
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No store, run or cache of the machine's user reaches a test, and no connection outlives one."""
+    """No store, run, cache or connection of another test or user is seen."""
     forget_mlflow()
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -146,7 +153,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store with its tables and nothing else; made once, because that takes seconds."""
+    """A SQLite store with its tables and nothing else, made once (seconds)."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
     return path
@@ -162,7 +169,7 @@ def store(tmp_path: Path, empty_store: Path) -> Iterator[Store]:
 
 @dataclass
 class Outcome:
-    """What a command left behind."""
+    """Exit code, output and errors of a command."""
 
     exit_code: int
     stdout: str
@@ -182,7 +189,7 @@ class Outcome:
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Let cards in the block have empty plots: to make and draw them takes more than a third of a small chain's time."""
+    """Let cards in the block have empty plots, which saves a third of a chain."""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recipeline.reports.page._plot_drawer", paint_nothing)
@@ -206,20 +213,20 @@ def few_trees() -> Iterator[None]:
 
 
 def words_of(name: str) -> str:
-    """Return what is typed after `python` for an entry point: a step of the project, or a command of the library."""
+    """Return the words after `python` for a step, or a command of the library."""
     is_step = (ROOT / "steps" / f"{name}.py").is_file()
     return f"-m steps.{name}" if is_step else f"-m recipeline {name.replace('_', '-')}"
 
 
 def find_command(name: str) -> click.Command:
-    """Return the command of an entry point: a step of the project, or a command of the library."""
+    """Return the command of a step of the project, or one of the library."""
     module = f"steps.{name}" if "steps." in words_of(name) else f"recipeline.commands.{name}"
     command: click.Command = getattr(importlib.import_module(module), name)
     return command
 
 
 class Project:
-    """A recipe, a profile and a store in a folder of their own, and the project's commands on them.
+    """A recipe, a profile and a store in a folder, and commands on them.
 
     Plots are drawn only where `draws` is set, by tests that look at them; trees are few unless `is_quick` is unset.
     """
@@ -252,7 +259,7 @@ class Project:
         self.profile_path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def run(self, step: str, **params: str) -> Outcome:
-        """Run a step as `python -m steps.<step>` does, or a command of the library, in this process."""
+        """Run a step or a command of the library as typed, in this process."""
         command = find_command(step)
         options = {"recipe": str(self.recipe_path), "profile": str(self.profile_path)} | params
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
@@ -316,7 +323,7 @@ def project(tmp_path: Path, empty_store: Path, wines: pd.DataFrame) -> Iterator[
 
 
 def move_store(source: Path, folder: Path) -> None:
-    """Copy a project's folder; the database of the copy names its artifacts by their full path."""
+    """Copy a project's folder, with the artifacts' paths in its database."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     rename_places(folder / "mlflow.db", str(source), str(folder))
 
@@ -367,7 +374,7 @@ def _trained(_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(_trained: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """A project with one chain behind it and a version in Production; the store is shared: read it, add to it."""
+    """A project with a chain and a Production; shared: read it, add to it."""
     yield Project(_trained, wines)
     mlflow.end_run()
 
@@ -390,7 +397,7 @@ def _waiting(make_project: MakeProject, wines: pd.DataFrame) -> Path:
 
 @pytest.fixture
 def waiting(_waiting: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """A project with a version in Production and a challenger that waits, in a folder of its own."""
+    """A project with a version in Production and a challenger that waits."""
     move_store(_waiting, tmp_path)
     yield Project(tmp_path, wines)
     mlflow.end_run()

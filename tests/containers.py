@@ -1,4 +1,6 @@
-"""Images and containers without a daemon: buildah builds, crun runs, and mmdebstrap makes a stand-in of the base.
+"""Images and containers without a daemon.
+
+buildah builds, crun runs, and mmdebstrap makes a stand-in of the base.
 
 The stand-in has the name of the real base, Debian's own Python of that version, so that the Dockerfile is built as it is.
 """
@@ -92,7 +94,7 @@ class Images:
 
 @dataclass
 class Container:
-    """A container of an image, with a read-only root, a tmpfs at /tmp and folders of this machine as its volumes."""
+    """A container with a read-only root, a tmpfs at /tmp and volumes."""
 
     images: Images
     image: str

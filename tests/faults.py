@@ -23,7 +23,10 @@ def _classes() -> list[type]:
 
 
 def watch_writes(seen: Callable[[str, str], None]) -> None:
-    """Call `seen(when, name)` before and after each outermost write to the store or its artifacts, in this process."""
+    """Call `seen(when, name)` before and after each outermost write.
+
+    To the store or its artifacts, in this process.
+    """
     depth = 0
 
     def watched(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,9 +53,9 @@ def watch_writes(seen: Callable[[str, str], None]) -> None:
 
 
 def in_fork(command: Callable[[], object]) -> int:
-    """Run `command` in a fork of this process; return its wait status, 0 where it did not raise.
+    """Run `command` in a fork; return its wait status, 0 without an error.
 
-    What it opens stays there: a store that this process had open would be shared with every fork after it.
+    Connections that it opens stay there: a store that this process had open would be shared with every fork after it.
     """
     gc.collect()
     pid = os.fork()
@@ -67,7 +70,9 @@ def in_fork(command: Callable[[], object]) -> int:
 
 
 def run_and_die(command: Callable[[], object], *, at: int, log: Path) -> int:
-    """Run `command` in a fork that is killed (SIGKILL) at its `at`-th moment (-1: never); return its wait status.
+    """Run `command` in a fork that is killed at its `at`-th moment.
+
+    By SIGKILL; -1: never. Return the wait status.
 
     The moments, before and after each write, are numbered from 0 and written to `log`.
     """

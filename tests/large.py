@@ -17,7 +17,10 @@ from recipeline.data.stored_rows import StoredRows
 
 @contextmanager
 def holding(cells: int, sampled: int = 0) -> Iterator[None]:
-    """Hold so few cells at once, in batches of half of them; describe a larger table by `sampled` cells, 0: all of them."""
+    """Hold so few cells at once, in batches of half of them.
+
+    `sampled` is the number of cells that describe a larger table, 0: all of them.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored_rows, "HELD", cells)
         patch.setattr(relations, "HELD", cells)

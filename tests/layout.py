@@ -1,4 +1,4 @@
-"""What a person would see cut off on a page: found in the browser, at the width that it has."""
+"""Parts of a page that are cut off, found in the browser at its width."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ _FAULTS = """() => {
 
 
 def find_faults(page: Page | Frame) -> list[str]:
-    """Return a line for each thing that is cut off, sticks out, or scrolls without a cue.
+    """Return a line for each part that is cut off or scrolls without a cue.
+
+    Or sticks out.
 
     Frames inside of it are not looked into.
     """

@@ -1,4 +1,4 @@
-"""Tables whose rows belong together: a panel of people by years, a series with a trend; and the recipes of both."""
+"""Tables whose rows belong together, a panel and a series; their recipes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PEOPLE, YEARS = 40, 6
 
 
 def draw_panel(people: int = PEOPLE, years: int = YEARS, seed: int = 0) -> pd.DataFrame:
-    """Return people by years: a person is recognised by `skill` and `home`, and by them alone most of the wage is known.
+    """Return people by years, known by `skill` and `home`, who set the wage.
 
     A model that learns people by heart is good at the years of those that it knows, and no good at others.
     """
@@ -34,7 +34,7 @@ def draw_panel(people: int = PEOPLE, years: int = YEARS, seed: int = 0) -> pd.Da
 
 
 def draw_series(rows: int = 240, seed: int = 0) -> pd.DataFrame:
-    """Return days one after the other, with a trend that no tree goes beyond, and noise that lasts for days."""
+    """Return days in order, with a trend beyond all trees and lasting noise."""
     rng = np.random.default_rng(seed)
     noise = np.zeros(rows)
     for day in range(1, rows):
@@ -69,7 +69,10 @@ def no_choice(table: pd.DataFrame, kind: str) -> object:
 
 
 def years_apart(table: pd.DataFrame, kind: str = "whole") -> object:
-    """Choose late people for testing, and deal the others by their number; or return what is no such choice."""
+    """Choose late people for testing, and deal the others by their number.
+
+    Kinds but `whole` and `frame` are no such choice.
+    """
     is_test, fold = late_people(table), table["person"] % 3
     wrong = {
         "whole": (is_test, fold),

@@ -1,4 +1,4 @@
-"""Import what commands need; for the process that `tests/processes.py` forks others from."""
+"""Import all that commands need, for the process to fork others from."""
 
 from __future__ import annotations
 

@@ -30,15 +30,17 @@ def _server() -> ForkServerContext:
 
 
 def new_processes(count: int, initializer: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:
-    """Return a pool of new processes, which share nothing with this one or with each other."""
+    """Return a pool of new processes, which share nothing with one another."""
     return ProcessPoolExecutor(count, mp_context=_server(), initializer=initializer, initargs=arguments)
 
 
 class Command:
-    """`python -m MODULE WORD...` in a session of its own, as a Popen, but for the time that its imports take.
+    """`python -m MODULE WORD...` as a Popen, without the time of its imports.
 
-    Its folder, environment, streams, signals and exit code are those of such a process. What it imports by itself, and when,
-    others see: `tests/scenarios/test_make.py`, `tests/cli/test_process.py` and `make test-full`.
+    In a session of its own.
+
+    Its folder, environment, streams, signals and exit code are those of such a process. Its own imports are tested
+    elsewhere: `tests/scenarios/test_make.py`, `tests/cli/test_process.py` and `make test-full`.
     """
 
     def __init__(self, module: str, *words: str, environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:

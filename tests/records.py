@@ -15,7 +15,10 @@ _NOTHING: dict[Any, Any] = {int: 0, float: 0.0, str: "", bool: False}
 
 
 def some(kind: type[T], values: Mapping[str, Any] | None = None) -> T:
-    """Return a record of plain values or records; a key that is missing is 0, False, empty, or None where that may be."""
+    """Return a record of plain values; a missing key is 0, False or empty.
+
+    None where that may be.
+    """
     return read_record(kind, _complete(kind, to_plain(values or {})))
 
 

@@ -1,4 +1,7 @@
-"""The JSON schemas of records, made from their types; `python -m tests.schemas` writes those of the documents."""
+"""The JSON schemas of records, made from their types.
+
+`python -m tests.schemas` writes those of the documents.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,13 @@ def name_of(artifact: Artifact[Any]) -> str:
 
 
 def schema_of(kind: type[Any]) -> dict[str, Any]:
-    """Return the schema of a record's type; keys are as `recipeline.records` writes them."""
+    """Return the schema of a record's type, by the keys of `recipeline.records`."""
     found: dict[str, Any] = _renamed(TypeAdapter(kind).json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
 def schema_of_results() -> dict[str, Any]:
-    """Return the schema of what commands print with ``--json``: the values are by command."""
+    """Return the schema of ``--json``; its values are by command."""
     values, rules = {}, []
     for name, path in VALUES.items():
         _, room, *_, kind = path.replace("[]", "s").split(".")
@@ -74,7 +77,10 @@ def _renamed(schema: Any) -> Any:
 
 
 def documented() -> dict[str, type[Any]]:
-    """Return the types of the documents' schemas by file name: of every record, and of a line of the prediction log."""
+    """Return the types of the documents' schemas by file name.
+
+    Those of every record, and of a line of the prediction log.
+    """
     records = (it for it in vars(artifacts).values() if isinstance(it, Artifact) and it.type)
     return {name_of(it): type_of(it) for it in records} | {LOG_LINE: LoggedRow}
 

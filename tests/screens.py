@@ -1,4 +1,6 @@
-"""Takes pictures of the pages that people see of a project, and tries them: MLflow's own, cards, notebook, playground, docs.
+"""Take and try pictures of a project's pages.
+
+MLflow's own, cards, notebook, playground and docs.
 
 Usage: python -m tests.screens FOLDER
 
@@ -58,7 +60,7 @@ ALIKE = {"_modules", "api", "decisions", "genindex", "py-modindex", "schemas", "
 
 
 def main() -> None:
-    """Run the chains, write a PNG of each page into the folder, and list what is cut or leads nowhere."""
+    """Run the chains, write a PNG of each page, and list faults of pages."""
     if len(sys.argv) != 2:
         raise SystemExit("Usage: scripts/screens FOLDER")
     target = Path(sys.argv[1]).resolve()
@@ -122,7 +124,10 @@ def look_at(browser: Browser, urls: dict[str, str], target: Path) -> list[str]:
 
 
 def look_inside(browser: Browser, urls: dict[str, str], target: Path) -> list[str]:
-    """Take a picture of each card in MLflow's artifact view, in each view; return what is cut off in the card."""
+    """Photograph each card in MLflow's artifact view; return what is cut off.
+
+    In each view.
+    """
     faults = []
     for step, url in urls.items():
         for width, scheme in VIEWS.items():
@@ -135,7 +140,7 @@ def look_inside(browser: Browser, urls: dict[str, str], target: Path) -> list[st
 
 
 def walk_on_disk(browser: Browser, card: Path) -> list[str]:
-    """Click from the chain's card to each step's and back; return the links that lead elsewhere."""
+    """Click from the chain's card to each step's and back; return bad links."""
     page = browser.new_page()
     faults = []
     for step in ORDER:
@@ -204,7 +209,7 @@ def open_in_mlflow(page: Page, url: str) -> Frame:
 
 
 def make_project(folder: Path) -> Project:
-    """Return a project of this checkout's recipe; its rows are WINE_DATA's, or the built-in sample."""
+    """Return a project of this recipe, with WINE_DATA's rows or the sample."""
     recipe = load_recipe(ROOT / "recipe.yaml", {})
     source = read_source(os.environ.get("WINE_DATA", "") or "synthetic", recipe, folder=ROOT, cache=folder)
     project = Project(folder, validate_table(source.open(recipe), recipe, origin=source.origin))
@@ -214,7 +219,7 @@ def make_project(folder: Path) -> Project:
 
 
 def drifted_rows(project: Project) -> Path:
-    """Write a file of labelled rows whose features and labels are no longer those of training."""
+    """Write a file of labelled rows that drifted, features and labels alike."""
     rows = pd.read_csv(project.data, sep=";").sample(1200, random_state=0)
     late = np.arange(len(rows)) > 300
     rows["alcohol"] += np.where(late, 1.0, 0.0)
@@ -261,7 +266,10 @@ CLASSES: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any]]] = {
 
 
 def cards_of_classes(folder: Path, name: str) -> dict[str, Path]:
-    """Run a chain of a table of CLASSES, inspect its model and monitor rows; return the cards by step."""
+    """Run a chain of a table of CLASSES; return the cards by step.
+
+    Its model is inspected, and rows are monitored.
+    """
     draw, content = CLASSES[name]
     rows = draw()
     folder.mkdir()
@@ -287,7 +295,7 @@ def cards_of_classes(folder: Path, name: str) -> dict[str, Path]:
 
 
 def notebook_page(card: Path) -> str:
-    """Return the saved notebook of examples/ as a page, with the chain's card below the cell that runs the chain."""
+    """Return the saved notebook as a page, with the chain's card in place."""
     from recipeline.project import RunResult
 
     result: Any = object.__new__(RunResult)
@@ -306,7 +314,7 @@ def notebook_page(card: Path) -> str:
 
 
 def pages_of_docs() -> dict[str, str]:
-    """Return the pages of the docs site by the name of their picture; none where it was not built."""
+    """Return the pages of the docs site by their picture, if it was built."""
     pages = [path.relative_to(DOCS) for path in sorted(DOCS.rglob("*.html"))]
     shown = [page for page in pages if not ALIKE.intersection(page.with_suffix("").parts)]
     return {f"docs-{'-'.join(page.with_suffix('').parts)}": (DOCS / page).as_uri() for page in shown}
@@ -377,7 +385,7 @@ def pages_of(project: Project, address: str) -> dict[str, str]:
 
 
 def take(context: BrowserContext, url: str, path: Path) -> None:
-    """Open a page of MLflow, wait until nothing is loaded any more, and write the picture of all of it."""
+    """Open a page of MLflow, wait until it is loaded, and take a picture."""
     page = context.new_page()
     try:
         page.goto(url)

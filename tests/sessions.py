@@ -38,14 +38,17 @@ class Heard:
         self.lines.append(text)
 
     def advance(self, label: str, done: int, total: int) -> None:
-        """Nothing takes long here."""
+        """Ignore it: no work takes long here."""
 
     tick = say
 
 
 @dataclass
 class Toys:
-    """Three steps that hand a table on: which of them worked, and how they are asked to behave."""
+    """Three steps that hand a table on, and record which of them worked.
+
+    They behave as they are asked to.
+    """
 
     worked: list[str] = field(default_factory=list)
     #: What ingest finds at its source.
@@ -92,7 +95,7 @@ class Toys:
 
 
 def open_toys(store: Store, root: Path, toys: Toys | None = None, **changes: Any) -> Session:
-    """Return a new session, as a command has one, of the small recipe and the three steps."""
+    """Return a new session of the small recipe and the three steps."""
     toys = toys or Toys()
     settled: dict[str, Any] = {
         "root": root,

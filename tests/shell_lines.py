@@ -35,7 +35,7 @@ _KEYWORDS = ("do", "then", "else", "if", "while", "!", "exec", "time", "sudo")
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Yield the commands of a block of shell, without the text that one is given on stdin."""
+    """Yield the commands of a block of shell, without here-documents."""
     end = joined = ""
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if end:
@@ -55,7 +55,7 @@ def lines_of(text: str) -> Iterator[str]:
 
 
 def _words(line: str) -> list[str] | None:
-    """Return the words of a line, operators of the shell among them; None where a quote is not closed."""
+    """Return the words and operators of a line; None for an open quote."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:

@@ -1,4 +1,7 @@
-"""The documents name files and definitions that exist; ARCHITECTURE.md has every room, docs/questions.md every question."""
+"""The documents name files and definitions that exist.
+
+ARCHITECTURE.md has every room, docs/questions.md every question.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def keys_in(content: Any, prefix: str = "") -> set[str]:
 
 @cache
 def defined(path: Path) -> set[str]:
-    """Return the names that a file defines: of a module its definitions, of a settings file its keys."""
+    """Return the names that a file defines, of settings its keys."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return names_in(ast.parse(text))
@@ -103,7 +106,7 @@ def wrong_links(text: str, folder: Path) -> list[str]:
 
 
 def rooms_of(library: Path) -> dict[str, set[str]]:
-    """Return the public modules and folders of modules of each room; a room that is one module has none."""
+    """Return the public modules and folders of each room; none of a module."""
     rooms: dict[str, set[str]] = {}
     for place in library.iterdir():
         if place.suffix == ".py" and place.stem not in ("__init__", "__main__"):
@@ -145,7 +148,7 @@ def rooms_in(text: str) -> dict[str, set[str]]:
 
 
 def wrong_rooms(text: str, library: Path) -> list[str]:
-    """Return a line per room, or module of a room, that only one of the table and the library has."""
+    """Return a line per room or module that table or library alone has."""
     there, told = rooms_of(library), rooms_in(text)
     faults = [f"{name} has no line" for name in there.keys() - told.keys()]
     faults += [f"{name} is gone" for name in told.keys() - there.keys()]
@@ -162,7 +165,7 @@ def lengths_of(library: Path) -> dict[str, int]:
 
 
 def wrong_questions(text: str) -> list[str]:
-    """Return each question that has no answer with a place in it, and each heading that is none of the questions."""
+    """Return questions without a place in the answer, and stray headings."""
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     answers = dict(zip(parts[1::2], parts[2::2], strict=True))
     without = [question for question in QUESTIONS if not any(name for _, name in PATH.findall(answers.get(question, "")))]

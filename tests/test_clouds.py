@@ -132,7 +132,10 @@ def test_the_service_of_the_module_is_a_command_that_there_is() -> None:
 
 
 def test_a_task_of_the_service_is_healthy_without_a_version_in_production() -> None:
-    """ECS replaces a task whose target is not, and the first version is made after the module is applied."""
+    """ECS replaces tasks of unhealthy targets; the first version comes later.
+
+    It is made after the module is applied.
+    """
     text = (MODULE / "network.tf").read_text(encoding="utf-8")
     [path] = re.findall(r'path += \{ mlflow = "/health", service = "(\S+)" \}', text)
     app = Flask("service")
@@ -156,7 +159,10 @@ def test_the_module_is_formatted_and_can_be_parsed() -> None:
 
 @pytest.mark.full
 def test_the_module_is_valid_and_plans_as_its_tests_say(tmp_path: Path) -> None:
-    """With the provider's own schema, and a stand-in of its API; TERRAFORM_PLUGINS names a folder of providers."""
+    """With the provider's own schema, and a stand-in of its API.
+
+    TERRAFORM_PLUGINS names a folder of providers.
+    """
     folder = shutil.copytree(MODULE, tmp_path / "module", ignore=shutil.ignore_patterns(".terraform*"))
     plugins = os.environ.get("TERRAFORM_PLUGINS")
     done = terraform("init", "-backend=false", *([f"-plugin-dir={plugins}"] if plugins else []), folder=folder)

@@ -1,4 +1,7 @@
-"""The oldest and the newest scikit-learn and MLflow that pyproject.toml allows have what `_compat` uses of them."""
+"""The oldest and newest scikit-learn and MLflow have what `_compat` uses.
+
+Those that pyproject.toml allows.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ TESTS = {"scikit-learn": "tests/inference/test_compat.py", "mlflow": "tests/trac
 
 
 def allowed(package: str) -> str:
-    """Return what pyproject.toml says of the versions of a package that the library imports."""
+    """Return the versions in pyproject.toml of an imported package."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     (found,) = [it.removeprefix(package) for it in declared if re.split(r"[<>=~! ]", it)[0] == package]
     return found.strip()

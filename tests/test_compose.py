@@ -1,4 +1,7 @@
-"""The containers of a team's server: files that their own tools accept, secrets that nobody knows, metrics that exist."""
+"""The containers of a team's server: files that their tools accept.
+
+Secrets that nobody knows, and metrics that exist.
+"""
 
 from __future__ import annotations
 
@@ -213,7 +216,7 @@ def test_a_metric_that_the_service_does_not_have_is_found() -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[tuple[int, str]]:
-    """The object store of the containers, started with their command on other ports: its port and secret key."""
+    """The containers' object store, on other ports: its port and secret key."""
     names = ("s3", "filer", "master", "volume")
     ports = dict(zip(names, _free_ports(4), strict=True))
     secret = Secrets.generate().s3_secret_key

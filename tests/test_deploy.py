@@ -52,7 +52,7 @@ def test_a_schedule_that_retrains_after_drift_has_labels(name: str) -> None:
 
 
 def test_every_way_to_install_the_crontab_keeps_the_lines_that_are_there(tmp_path: Path) -> None:
-    """`crontab FILE` replaces all of them; `crontab` here is one that keeps its lines in a file."""
+    """`crontab FILE` replaces all; `crontab` here keeps lines in a file."""
     kept = tmp_path / "kept"
     program = tmp_path / "crontab"
     program.write_text(

@@ -1,4 +1,7 @@
-"""The Dockerfile, read: what it is made of is pinned, and what it copies exists. tests/scenarios/test_image.py builds it."""
+"""The Dockerfile, read: its parts are pinned, and its files exist.
+
+tests/scenarios/test_image.py builds it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def test_hadolint_would_find_a_fault(tmp_path: Path, line: str) -> None:
 
 
 def test_the_base_is_one_version_of_python_on_one_release_of_debian_and_every_stage_is_on_it() -> None:
-    """A release of its own: packages of the next Debian come with a change of this line."""
+    """Packages of the next Debian come with a change of this line."""
     assert re.findall(r"^ARG BASE=(.*)$", TEXT, re.MULTILINE) == [BASE]
     assert re.fullmatch(r"docker\.io/library/python:3\.1[123]-slim-\w+", BASE)
     assert {*re.findall(r"^FROM (\S+)", TEXT, re.MULTILINE)} == {"${BASE}", "runtime"}

@@ -1,4 +1,7 @@
-"""A column kind is one name with one implementation in each room that it touches, and nothing outside asks which one it is."""
+"""A column kind is one name with one implementation in each of its rooms.
+
+Nothing outside asks which one it is.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def test_nothing_of_the_playground_asks_which_kind_a_column_is() -> None:
 
 
 def asks_for_a_kind(node: ast.AST) -> bool:
-    """Whether a comparison has the name of a kind on one side and `.type` on the other."""
+    """Whether a comparison has a kind's name on one side, `.type` on the other."""
     if not isinstance(node, ast.Compare):
         return False
     sides = [node.left, *node.comparators]

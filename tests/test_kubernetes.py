@@ -1,4 +1,4 @@
-"""The manifests of `deploy/kubernetes`: valid, restricted, and in step with the code that they name."""
+"""The manifests of `deploy/kubernetes`: valid, restricted, up to date."""
 
 from __future__ import annotations
 
@@ -103,7 +103,10 @@ def test_kustomize_builds_valid_objects_with_one_name_of_the_settings(folder: st
 
 @pytest.mark.parametrize("name", PODS)
 def test_a_pod_is_restricted(name: str) -> None:
-    """By the Pod Security Standard of that name, and beyond it: read-only, as user 1000, without a token."""
+    """By the Pod Security Standard of that name, and beyond it.
+
+    Read-only, as user 1000, without a token.
+    """
     pod = PODS[name]["spec"]
     as_user, only = pod["securityContext"], container(PODS[name])["securityContext"]
     assert (as_user["runAsNonRoot"], as_user["runAsUser"], as_user["runAsGroup"], as_user["fsGroup"]) == (

@@ -1,4 +1,7 @@
-"""First lines of docstrings are short and plain, and errors name a problem, never ask for something absent with "must"."""
+"""First lines of docstrings are short and plain, and errors name a problem.
+
+No error asks for something absent with "must".
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,6 @@ from recipeline import errors
 from tests.conftest import ROOT
 
 FOLDERS = ("recipeline", "steps", "custom", "benchmarks", "scripts", "website", "examples", "tests/benchmarks")
-#: Folders of tests whose first lines are no longer either.
-SHORT = ("tests/reports", "tests/website")
-
 LONGEST = 80
 #: Words that a sentence does not open with.
 OPENINGS = re.compile(r"(What|Whatever|Who|Whoever|Whom|Whose|Of|Where|How|Which|When|Why|Everything|Nothing)\b(?! \w+:|:)")
@@ -59,10 +59,21 @@ def faults_of(node: Definition, first: str) -> Iterator[str]:
         yield f"not imperative: {first.split()[0]}"
 
 
+def definitions_in(node: ast.AST) -> Iterator[Definition]:
+    """Yield a module, class or function and all definitions inside of it."""
+    if isinstance(node, Definition):
+        yield node
+    # No expression holds a definition with a docstring: to pass over them takes a third of the time.
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        below = getattr(node, field, None)
+        for it in below if isinstance(below, list) else ():
+            yield from definitions_in(it)
+
+
 def docstring_faults(tree: ast.Module) -> list[str]:
     found = []
-    for node in ast.walk(tree):
-        if isinstance(node, Definition) and (text := ast.get_docstring(node)):
+    for node in definitions_in(tree):
+        if text := ast.get_docstring(node):
             name = getattr(node, "name", "module")
             first, _, below = text.partition("\n")
             found += [f"{name}: {fault}: {first}" for fault in faults_of(node, first)]
@@ -72,7 +83,10 @@ def docstring_faults(tree: ast.Module) -> list[str]:
 
 
 def words_of(node: ast.expr | None) -> str:
-    """Return the constant text of a string, a formatted string, or a join or choice of these; values are `{}`."""
+    """Return the constant text of a string expression; values are `{}`.
+
+    Formatted strings, and joins or choices of strings, are such expressions.
+    """
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else "{}"
     if isinstance(node, ast.JoinedStr):
@@ -83,7 +97,7 @@ def words_of(node: ast.expr | None) -> str:
 
 
 def error_names(tree: ast.Module) -> set[str]:
-    """Return the names of the exceptions a user can cause, those derived in this module included."""
+    """Return the names of exceptions a user can cause, and this module's."""
     names = {name for name, it in vars(errors).items() if isinstance(it, type) and issubclass(it, errors.RecipelineError)}
     names |= {"RefusedModel", "NoConnectionError"}
     for node in ast.walk(tree):
@@ -116,12 +130,11 @@ def test_sentences_follow_the_rules() -> None:
     assert [fault for path in files() for fault in sentences_of(path)] == []
 
 
-def test_first_lines_of_the_tests_of_pages_are_short() -> None:
-    """Fixtures and tests state facts: only the length is held there."""
-    paths = [path for folder in SHORT for path in sorted((ROOT / folder).rglob("*.py"))]
-    assert paths
-    faults = {path.name: [it for it in docstring_faults(tree_of(path)) if " characters: " in it] for path in paths}
-    assert {name: lines for name, lines in faults.items() if lines} == {}
+def test_docstrings_of_the_tests_follow_all_rules_but_one() -> None:
+    """Fixtures and tests state facts: their first lines need not be imperative."""
+    faults = {str(path.relative_to(ROOT)): docstring_faults(tree_of(path)) for path in sorted((ROOT / "tests").rglob("*.py"))}
+    assert {"tests/conftest.py", "tests/reports/conftest.py", "tests/website/test_build.py"} <= {*faults}
+    assert [f"{name}: {it}" for name, found in faults.items() for it in found if ": not imperative: " not in it] == []
 
 
 def absent_in(script: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The locks fit together: the core, the dev tools and every extra, in any combination, on every Python."""
+"""The locks fit together: core, dev tools, extras, on every Python."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def names(name: str) -> set[str]:
 
 @pytest.fixture(scope="session")
 def uv_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where uv keeps what it learned of the packages: 34 MB, fetched once."""
+    """The cache of uv: 34 MB about the packages, fetched once."""
     return tmp_path_factory.mktemp("uv")
 
 
 def installs(folder: Path, locks: list[str], *options: str) -> None:
-    """Ask uv whether the locks, and nothing else, can be installed in an empty environment; nothing is installed."""
+    """Ask uv whether the locks alone can be installed; install nothing."""
     words = [Path(sys.executable).parent / "uv", "pip", "install", "--dry-run", "--require-hashes", *options]
     words += ["--cache-dir", folder / "cache", "--python", sys.executable, "--target", folder / "empty"]
     for lock in locks:

@@ -17,7 +17,9 @@ EXEMPT = {
 
 
 def place_of(module: Path) -> Path:
-    """Return where the tests of a module are, both below their roots; `_compat` has them in `test_compat`.
+    """Return the file of a module's tests, both below their roots.
+
+    `_compat` has them in `test_compat`.
 
     Column kinds of a room are tested together, its tasks as well, and so are the types of what rooms hand on: each of them in
     the same ways.

@@ -44,7 +44,10 @@ def tracked() -> list[str]:
 
 @pytest.mark.xdist_group("one worker")
 def test_tests_of_one_group_go_to_one_worker(request: pytest.FixtureRequest) -> None:
-    """Else each worker makes fixtures that take minutes, and servers meet on one port; the test's name tells."""
+    """Else each worker makes fixtures that take minutes, and ports meet.
+
+    The test's name tells.
+    """
     assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@one worker")
 
 
@@ -94,7 +97,7 @@ ONLY_SOME = {artifacts.FITTED.name}
 
 
 def artifacts_in_the_readme(name: str) -> tuple[set[str], set[str]]:
-    """Return the artifacts that the README's table of steps names as read, and as written, by a step."""
+    """Return the artifacts of a step in the README's table: read, written."""
     row = re.search(rf"^\| `{name}` \|.*\|(.*)\|(.*)\|$", README, re.MULTILINE)
     assert row
     reads, writes = (set(re.findall(r"`(\w+\.(?:parquet|json|csv|skops|md))`", cell)) for cell in row.groups())

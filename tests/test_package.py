@@ -1,4 +1,4 @@
-"""The library as a distribution: what its wheel holds, and that it works where there is no checkout of it."""
+"""The library as a distribution: its wheel, away from any checkout."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def test_the_wheel_installs_into_an_empty_environment_and_is_imported_there(whee
 
 @pytest.mark.full
 def test_a_project_that_has_no_copy_of_the_library_runs_on_the_installed_one(wheel: Path, tmp_path: Path) -> None:
-    """What its owner keeps is the recipe, the profiles, the steps, `custom` and MLproject; in a folder with a space."""
+    """A project of recipe, profiles, steps, `custom` and MLproject.
+
+    In a folder with a space.
+    """
     project = tmp_path / "my project"
     project.mkdir()
     for name in ("MLproject", "recipe.yaml"):

@@ -1,4 +1,7 @@
-"""The API of notebooks: calls do what is typed, results are values, and two projects in one process stay apart."""
+"""The API of notebooks: calls do what is typed, results are values.
+
+Two projects in one process stay apart.
+"""
 
 from __future__ import annotations
 

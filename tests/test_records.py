@@ -1,4 +1,4 @@
-"""Records, all of them in the same ways: what is written is read back, and what is no record is told in a sentence."""
+"""Records, all of them alike: written, read back, or refused in a sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _numbers() -> Iterator[None]:
 
 
 def keys_in(values: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the place of every key of plain values, and of the first value of every list."""
+    """Yield the place of every key, and of the first value of every list."""
     pairs = values.items() if isinstance(values, dict) else list(enumerate(values))[:1] if isinstance(values, list) else ()
     for key, value in pairs:
         yield (*place, key)
@@ -51,7 +51,7 @@ def keys_in(values: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 
 
 def changed(values: Any, place: tuple[Any, ...], change: Any) -> Any:
-    """Return a copy of plain values, that of a place replaced; with a change of `del` it is taken away."""
+    """Return a copy of values, one place replaced, or deleted by `del`."""
     copy = json.loads(json.dumps(values))
     inside = copy
     for key in place[:-1]:
@@ -79,7 +79,7 @@ def test_a_record_is_read_as_it_was_written_and_is_as_its_schema_says(name: str,
 
 
 def fault_of(kind: type[Any], values: Any) -> str:
-    """Return the sentence that plain values are refused with; empty where they are a record."""
+    """Return the sentence of a refusal; empty where values are a record."""
     try:
         read_record(kind, values)
     except RecordError as error:

@@ -1,4 +1,4 @@
-"""Rooms hand on typed values: no public signature of the library has a mapping of text to anything."""
+"""Rooms hand on typed values: no public signature maps text to anything."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ ALLOWED = {
 
 
 def is_untyped(annotation: ast.AST | None, aliases: set[str]) -> bool:
-    """Whether an annotation has, at any depth, a mapping of text to anything, or an alias of one."""
+    """Whether an annotation has a mapping of text to anything, or its alias.
+
+    At any depth.
+    """
     for node in ast.walk(annotation) if annotation else ():
         if isinstance(node, ast.Name) and node.id in aliases:
             return True
@@ -63,7 +66,7 @@ def aliases_in(tree: ast.Module) -> set[str]:
 
 
 def untyped_in(body: list[ast.stmt], aliases: set[str], prefix: str = "") -> Iterator[str]:
-    """Yield the public functions, and fields of public classes, whose annotations have such a mapping."""
+    """Yield public functions and fields whose annotations have such a mapping."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             given = node.args

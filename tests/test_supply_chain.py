@@ -1,4 +1,4 @@
-"""What the project installs is known: its licences, its bill of materials, and what a mirror without data says."""
+"""Installed packages are known: licences, bill of materials, audit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = re.findall(r"^\| ([\w.-]+) \| (.+) \| (\w+) \|$", PAGE, re.MULTILINE)[1:]
 
 
 def test_every_licence_is_one_that_is_allowed() -> None:
-    """Those of the page, which has packages of other extras too, and those of the packages that are here."""
+    """The page's, with packages of other extras, and the installed ones."""
     here = {name: PACKAGES["licence_of"](name) for lock in PACKAGES["locks"]().values() for name in PACKAGES["locked"](lock)}
     found = [(name, licence) for name, licence, _ in ROWS] + [(name, licence) for name, licence in here.items() if licence]
     assert len(found) > 200
@@ -107,7 +107,10 @@ def test_the_bill_of_materials_is_valid_and_has_every_line_of_the_lock_with_its_
 
 
 def test_an_audit_says_where_nobody_was_asked(tmp_path: Path) -> None:
-    """Pip-audit calls a lock clean where its index has no data at all. Here it is a script."""
+    """Pip-audit calls a lock clean where its index has no data at all.
+
+    Here it is a script.
+    """
     (tmp_path / "scripts").mkdir()
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / "requirements").mkdir()

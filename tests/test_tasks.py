@@ -1,4 +1,7 @@
-"""A task is one name with one implementation in each room that it touches, and nothing outside asks which one it is."""
+"""A task is one name with one implementation in each of its rooms.
+
+Nothing outside asks which one it is.
+"""
 
 from __future__ import annotations
 

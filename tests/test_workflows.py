@@ -1,4 +1,4 @@
-"""Workflows of GitHub run what was reviewed, with the rights that they need and no more."""
+"""Workflows of GitHub run reviewed code, with the rights that they need."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def test_a_job_that_has_a_secret_is_of_an_environment(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
 def test_a_run_that_awaits_a_reviewer_keeps_no_other_run_from_its_work(path: Path) -> None:
-    """A run holds its workflow's group until it ends; of those that wait for it, all but the newest are cancelled."""
+    """A run holds its workflow's group until it ends.
+
+    All but the newest of those that wait for it are cancelled.
+    """
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     reviewed = {name: job for name, job in workflow["jobs"].items() if job.get("environment") == "production"}
     assert bool(reviewed) == (path.name in ("retrain.yml", "approve.yml", "to-prod.yml"))

@@ -1,4 +1,4 @@
-"""A `python` that is warm: the project's commands, forked from a process that has imported what all of them need.
+"""A warm `python`: commands forked from a process with all imports done.
 
 To import MLflow and scikit-learn takes most of a small command's time. The arguments, the folder, the environment, the input
 and output and the exit code are as in a process of its own; that each step imports what it needs, `make test-full` sees.
@@ -25,7 +25,7 @@ _LONGEST = 1 << 20
 
 
 def serve(path: str) -> None:
-    """Run the commands that are asked for, one after the other; end with whoever started this process."""
+    """Run commands one after the other; end with the process's parent."""
     sys.path[0] = str(Path.cwd())
     import_all()
     parent = os.getppid()
@@ -50,7 +50,10 @@ def serve(path: str) -> None:
 
 
 def paint_nothing(page: Any) -> Callable[[Any], Any]:
-    """Return a function that gives a page an empty plot, as `recipeline.reports.page._plot_drawer` gives it one."""
+    """Return a maker of empty plots, in place of the page's.
+
+    That of `recipeline.reports.page._plot_drawer`.
+    """
     from markupsafe import Markup
 
     def paint(plot: Any) -> Markup:
@@ -61,7 +64,9 @@ def paint_nothing(page: Any) -> Callable[[Any], Any]:
 
 
 def import_all(root: Path = Path()) -> None:
-    """Import the library and the cards, but no step: `python -m` runs a module that nobody has imported.
+    """Import the library and the cards, but no step, for `python -m`.
+
+    It runs a module that nobody has imported.
 
     Neither the service: what counts its requests reads the environment when it is imported.
     """

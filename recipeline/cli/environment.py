@@ -229,7 +229,8 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
 
 def find_actor() -> Actor:
     """Return the user who gives the command, as MLflow or this machine knows them."""
-    return Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or _user(), socket.gethostname())
+    name = os.environ.get("MLFLOW_TRACKING_USERNAME") or _user()
+    return Actor(name.encode(errors="replace").decode(), socket.gethostname())  # a variable may be any bytes
 
 
 def _user() -> str:

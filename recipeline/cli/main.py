@@ -14,30 +14,30 @@ from recipeline.cli.output.progress import heartbeat
 from recipeline.cli.process import BEFORE_SKOPS, ProcessCommand, importing, require_posix, run_process
 from recipeline.errors import guess
 
-#: Each command with the line that `recipeline --help` shows; a module of `recipeline.commands` has the command itself.
+#: Each command with the first line of its help, for a list without imports; a module of `recipeline.commands` has the command.
 COMMANDS = {
-    "new": "Write a project of your own into a folder.",
-    "check": "List all faults of recipe, profile and candidates.",
-    "upgrade": "Compare the project with the template of this version.",
-    "predict": "Predict a file of rows with the model in Production.",
+    "new": "Write a project into FOLDER, with a lock that includes the library.",
+    "check": "Check recipe, profile and candidates; list all faults at once.",
+    "upgrade": "Compare the project in this folder with the installed library's template.",
+    "predict": "Predict a file of rows of any size; without input, the model's sample row.",
     "serve": "Serve the model in Production over HTTP.",
     "monitor": "Compare live rows with the training rows of the model in Production.",
-    "retrain": "Run the chain on new rows, through the same gates.",
-    "report": "Show where the cards of the newest run are; inspect its model.",
-    "compare": "Compare two versions or runs.",
+    "retrain": "Run the chain on new rows, with the same gates as main.",
+    "report": "Print the location of the newest cards and draw the inspection card.",
+    "compare": "Compare two versions or two runs; the card shows the differences.",
     "approve": "Promote a challenger that passed the gate and awaits approval.",
-    "rollback": "Restore the previous version in Production, or a named one.",
-    "history": "List which version was in Production when, and why.",
-    "who-served": "Show which version was in Production at a time.",
-    "why": "Show where a version comes from and why it is where it is.",
-    "doctor": "Find what is broken, and the command that repairs it.",
-    "repair": "Repair what can be repaired safely.",
-    "prune": "Delete old runs and models that nothing needs.",
-    "backup": "Write the local store into one archive.",
-    "restore": "Replace the local store by an archive.",
-    "server-up": "Start MLflow's server, PostgreSQL and an S3 endpoint on this machine.",
-    "server-down": "Stop them.",
-    "server-status": "Show what of them runs, and how to use it.",
+    "rollback": "Restore the previous version in Production, or the one named.",
+    "history": "List the versions that were in Production: when, changed by whom, and why.",
+    "who-served": "Show the version that was in Production at a time or on a day.",
+    "why": "Show a version's lineage and its differences from the version before it.",
+    "doctor": "Check the store, the registry and this machine; name the repair commands.",
+    "repair": "Repair the problems that doctor finds where that is safe; list the others.",
+    "prune": "Delete old, unneeded runs, versions and their files; by default, list them.",
+    "backup": "Save the local store, database and artifacts, in one archive.",
+    "restore": "Replace the local store by the store of an archive.",
+    "server-up": "Start a team's server on this machine: MLflow on PostgreSQL and an S3 endpoint.",
+    "server-down": "Stop the server that `server-up` started; its data stays.",
+    "server-status": "Show what runs of the server that `server-up` started, and how to use it.",
 }
 
 #: Those that read models.

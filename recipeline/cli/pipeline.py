@@ -288,15 +288,20 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     if "promote" not in chain.lineage:
         return ["Next: improve the candidates or the data, or change the gates in the recipe."]
     decision = reader.load(DECISION, chain.lineage["promote"])
-    # Under make, mlflow is in .venv and not on PATH.
-    mlflow = "mlflow" if shutil.which("mlflow") else os.path.relpath(Path(sys.executable).with_name("mlflow"))
+    # Under make, mlflow is in .venv and not on PATH. Its server takes its own programs from PATH.
+    tools = Path(sys.executable).parent
+    mlflow, activate = "mlflow", ""
+    if not shutil.which("mlflow"):
+        mlflow, activate = (shlex.quote(os.path.relpath(tools / name)) for name in ("mlflow", "activate"))
+        activate = f". {activate}\n    "
+    at_store = ""
     if path_of(session.store.uri) != Path.cwd() / "mlflow.db":  # what a bare mlflow would look at
-        mlflow = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} \\\n      {mlflow}"
+        at_store = f"MLFLOW_TRACKING_URI={shlex.quote(redact(session.store.uri))} \\\n      "
     uri, page = redact(session.store.uri), f"/#/experiments/{session.experiment_id}/runs?workflowType=machine_learning"
     if uri.startswith(("http:", "https:")):
         offers = {f"{uri.rstrip('/')}{page}": "the runs"}
     else:
-        offers = {f"{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
+        offers = {f"{at_store}{mlflow} ui": "the runs, in a browser", f"http://127.0.0.1:5000{page}": "the page of the runs"}
     has_champion = decision.promoted or session.registry.holder(CHAMPION) is not None
     if decision.passed and not decision.promoted:
         offers[make_line("approve")] = f"promote version {decision.version} to Production"
@@ -304,8 +309,9 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
         offers[make_line("promote", promote="always")] = f"promote version {decision.version} to Production"
     if has_champion:
         offers[make_line("why")] = "which version is in Production, and why"
-        offers[make_line("serve")] = "ask it in a browser, then at http://127.0.0.1:8000/playground"
-        offers[f"{mlflow} models serve -m {shlex.quote(f'models:/{session.registry.name}/Production')}"] = (
-            "the model, as a service"
-        )
+        offers[make_line("serve")] = "the REST service, with a page at http://127.0.0.1:8000/playground"
+        model = shlex.quote(f"models:/{session.registry.name}/Production")
+        # On another port than `mlflow ui`, whose default is the same.
+        served = f"{activate}{at_store}mlflow models serve --env-manager local --port 5001 \\\n      -m {model}"
+        offers[served] = "the model behind MLflow's own server"
     return ["Next:", *(line for command, what in offers.items() for line in (f"  {what}:", f"    {command}"))]

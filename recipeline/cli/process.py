@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import inspect
 import io
 import logging
 import os
@@ -70,11 +71,22 @@ def require_posix() -> None:
         sys.exit(2)
 
 
+def _join_lines(text: str) -> str:
+    """Return a help text whose lines are joined where one continues another.
+
+    A continued line is indented or begins in lower case. Click wraps paragraphs, but no line of a block (``\\b``).
+    """
+    return re.sub(r"(?<=[^\s\b])\n(?: +(?=\S)|(?=[a-z]))", " ", text)
+
+
 class ProcessCommand(click.Command):
     """A click command that ends its process with the exit code of its failure.
 
     An expected failure prints one sentence, a bug its traceback; with ``--json`` also one object.
     """
+
+    def __init__(self, name: str | None, *, help: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name, help=help and _join_lines(inspect.cleandoc(help)), **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; two quote characters are an empty value.

@@ -26,7 +26,7 @@ from recipeline.registry.decision import gains_of
 from recipeline.tracking._compat import forget_storage_clients
 from recipeline.tracking.connection.abilities import require_abilities
 from recipeline.tracking.connection.failures import store_errors
-from recipeline.tracking.connection.sqlite import absolute, path_of
+from recipeline.tracking.connection.sqlite import absolute, holds_store, path_of
 from recipeline.tracking.connection.store import open_store
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def find_target(session: Session, to: str) -> Target:
 
     Raises
     ------
-    UsageError : there is no such profile; it is the model that the version is in.
+    UsageError : there is no such profile or database; it is the model that the version is in.
     """
     environment = {**os.environ, **_given()}
     named, name = _MODEL.match(to), session.recipe.model_name
@@ -134,7 +134,16 @@ def _profile_of(session: Session, to: str, environment: dict[str, str]) -> tuple
             profile = load_profile(path, environment)
             if _plain(absolute(profile.store.tracking_uri, session.root)) == _plain(uri):
                 return profile, path.stem
-    place = Place(tracking_uri=uri, artifact_location=_beside(path_of(uri)))
+    file = path_of(uri)
+    if file and not holds_store(file):
+        # A profile may name a store that the first command makes; in words that are typed once it is a slip of the keyboard,
+        # and what was promoted there would be looked for elsewhere.
+        raise UsageError(
+            "to must be the URI of a store that exists.",
+            got=f"'{to}': {file} {'is not a database of MLflow' if file.exists() else 'does not exist'}",
+            fix="Correct it; for a new store, name it in a file of profiles/, and give the name of that file.",
+        )
+    place = Place(tracking_uri=uri, artifact_location=_beside(file))
     unnamed = Profile(store=place, data=session.profile.data)
     return unnamed.model_copy(update={"service": session.profile.service}), session.profile_name
 

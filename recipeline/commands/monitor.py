@@ -63,12 +63,24 @@ KEPT_OF_A_WINDOW = 2_000
 @click.option(
     "--window", default="", show_default="all rows in one", help="A number of rows or a time: 1000, 24h, 7d, last24h."
 )
-@click.option("--fail-on", default="", show_default="drift", help="Verdict with exit code 5: warn, drift or never.")
-@click.option("--on-drift", default="", show_default=NOTHING, help="retrain: run the chain with the labelled rows as well.")
+@click.option(
+    "--fail-on",
+    default="",
+    show_default="drift",
+    metavar="|".join(FAIL_ON),
+    help="The mildest verdict that ends with exit code 5.",
+)
+@click.option(
+    "--on-drift",
+    default="",
+    show_default=NOTHING,
+    metavar=f"{NOTHING}|{RETRAIN}",
+    help="retrain: run the chain with the labelled rows as well.",
+)
 def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail_on: str, on_drift: str) -> Result:
     """Compare live rows with the training rows of the model in Production.
 
-    With labels, also compare the model's errors with those on its test rows.
+    With labels, also compare the model's errors with its out-of-fold errors in training.
 
     \b
     Reads:  the rows; baseline.json, baseline_rows.parquet and the model in Production

@@ -9,7 +9,7 @@ import click
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
 from recipeline.cli.output.results import NewValues
-from recipeline.errors import UsageError
+from recipeline.errors import DataError, UsageError
 
 
 @entry_point("new", FilesEntryPoint)
@@ -34,6 +34,9 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
 
     if bool(data) != bool(target):
         raise UsageError("--data and --target belong together; one is missing.", fix="Give both or neither.")
+    if data and not Path(data).is_file():
+        there = "is not a file" if Path(data).exists() else "does not exist"
+        raise DataError("--data must be an existing file.", got=f"'{data}', which {there},", fix="Correct the path.")
     words = tuple(word.strip() for word in na.split(",") if word.strip())
     name = folder.resolve().name
     template = read_template()

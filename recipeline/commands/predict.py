@@ -63,6 +63,7 @@ _LIKELIEST = 3
     "--on-bad-rows",
     default="",
     show_default=STOP,
+    metavar=f"{STOP}|{REJECT}",
     help="stop: list bad rows and write nothing; reject: write them to <output>.rejects.csv.",
 )
 def predict(recipe: str, profile: str, input: str, output: str, shard: str, model_uri: str, on_bad_rows: str) -> Result:
@@ -72,8 +73,8 @@ def predict(recipe: str, profile: str, input: str, output: str, shard: str, mode
     Reads:  the rows, the model and its model_info.json
     Writes: the input's columns, with prediction, prediction_lower, prediction_upper and model_version;
             of labels prediction, a column probability_<label> of each, and model_version
-    The output is written whole or not at all. A bad row has a missing or an impossible value. A folder is begun or gone on
-    with: parts that are done are kept.
+    The output is written whole or not at all. A bad row has a missing or an impossible value. In a folder
+    parts that are done are kept.
     Example: recipeline predict --input wines.csv --output scored.csv
     """
     from recipeline.cli.scoring.places import find_folder, parse_shard

@@ -16,7 +16,7 @@ from recipeline.tracking.runs import StepRun
 
 
 @registry_command("prune")
-@click.option("--dry-run", default="", show_default="on", help="on: list without deleting; off: delete.")
+@click.option("--dry-run", default="", show_default="on", metavar="on|off", help="on: list without deleting; off: delete.")
 def prune(session: Session, run: StepRun, dry_run: str) -> str:
     """Delete old, unneeded runs, versions and their files; by default, list them.
 

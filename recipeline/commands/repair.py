@@ -67,7 +67,7 @@ def _repair_registry(session: Session, run: StepRun) -> tuple[list[str], list[Fi
     after = [finding for finding in examine_registry(session) if finding.state == "broken"]
     left = {finding.what for finding in after}
     lines = [
-        f"{'noted' if 'takes note' in finding.fix else 'mended'}: {finding.what}"
+        f"{'acknowledged' if 'acknowledges it' in finding.fix else 'repaired'}: {finding.what}"
         for finding in before
         if finding.what not in left
     ]

@@ -58,6 +58,7 @@ _LISTED = 8
 @click.option(
     "--mode",
     default="",
+    metavar=f"{APPEND}|{REPLACE}",
     show_default="append; of the profile's own rows: replace",
     help="append: add to the training rows of the model in Production; replace: use these rows alone.",
 )

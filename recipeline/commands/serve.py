@@ -27,6 +27,7 @@ TOKENS = "RECIPELINE_SERVICE_TOKENS"
     "--insecure",
     default="",
     show_default="off",
+    metavar="on|off",
     help="on: serve without tokens also on an address that is reachable from other machines.",
 )
 def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Result:
@@ -45,6 +46,11 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     host, number = host or "127.0.0.1", _port(port)
     settings = open_settings(recipe, profile)
     tokens = tuple(token.strip() for token in os.environ.get(TOKENS, "").split(",") if token.strip())
+    if not all(re.fullmatch(r"[!-~]+", token) for token in tokens):
+        raise UsageError(
+            f"The tokens in {TOKENS} must be letters, digits and signs of ASCII: no header of HTTP can hold others.",
+            fix="Make one with `openssl rand -hex 32`.",
+        )
     may_be_open = parse_switch("insecure", insecure, default=False)
     if not (is_loopback(host) or tokens or may_be_open):
         raise UsageError(

@@ -35,11 +35,11 @@ class Finding:
 
 def examine_machine(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield findings on environment managers, inherited variables and checkout."""
-    managers = [name for name in ("conda", "mamba", "pyenv", "uv", "virtualenv") if shutil.which(name)]
+    managers = [name for name in ("pyenv", "uv", "conda") if shutil.which(name)]
     yield Finding(
         "note",
-        f"Environment managers on PATH: {', '.join(managers) or 'none'}. `mlflow run` uses virtualenv, which it installs; "
-        "`--env-manager local` uses the active environment.",
+        f"Environment managers on PATH: {', '.join(managers) or 'none'}. `mlflow run` and `mlflow models serve` need "
+        "pyenv; `--env-manager uv` takes uv, `--env-manager local` the active environment.",
     )
     run_id = environment.get("MLFLOW_RUN_ID")
     if run_id:

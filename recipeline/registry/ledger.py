@@ -231,7 +231,8 @@ class Ledger:
         require_registered(self._client, self.name, text)
 
     def _sign(self, entry: Entry) -> str:
-        return hmac.new(self._key.encode(), entry.content().encode(), hashlib.sha256).hexdigest()
+        # A key from the environment may be any bytes.
+        return hmac.new(self._key.encode(errors="surrogateescape"), entry.content().encode(), hashlib.sha256).hexdigest()
 
     def _fault(self, version: ModelVersion) -> str:
         entry = _parse(version)

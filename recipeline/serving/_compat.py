@@ -1,10 +1,11 @@
-"""Undocumented behaviour of Granian and Flask that the service relies on.
+"""Undocumented behaviour of Granian, Flask and pyarrow that the service relies on.
 
 It may change with any release: `tests/serving/test_compat.py` tries each.
 """
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -55,3 +56,14 @@ def end_setup(app: Flask) -> None:
     be called for such requests.
     """
     app._got_first_request = True
+
+
+def leave_s3_open() -> None:
+    """Let pyarrow not shut its S3 client down at the end of this process.
+
+    That waits for requests in flight, 20 s where the store hangs. On Python 3.13 a worker would wait before it closes its logs,
+    whose last files could not be archived any more. Nothing is lost: the process ends, and its connections with it.
+    """
+    from pyarrow import fs
+
+    atexit.unregister(fs.ensure_s3_finalized)

@@ -31,6 +31,7 @@ from recipeline.tracking._compat import as_path, context_tags, model_location, r
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import is_conflict
+from recipeline.tracking.new_run import create_model
 
 #: Packages needed to load and serve a model, besides those of its own candidate.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -143,13 +144,8 @@ def log_model(
         )
         for compiled in folder.rglob("__pycache__"):
             shutil.rmtree(compiled, ignore_errors=True)
-        logged = client.create_logged_model(
-            experiment_id or client.get_run(run_id).info.experiment_id,
-            name="model",
-            source_run_id=run_id,
-            tags=context_tags({}),
-            params=dict(params or {}),
-        )
+        experiment_id = experiment_id or client.get_run(run_id).info.experiment_id
+        logged = create_model(client, experiment_id, run_id, name="model", tags=context_tags({}), params=params or {})
         described.model_id = described.model_uuid = logged.model_id
         described.artifact_path = logged.artifact_location
         described.save(folder / "MLmodel")

@@ -1,4 +1,7 @@
-"""A new run: made once, and never left open by whoever does not know its ID."""
+"""A new run or logged model: made once, also where it is asked for twice.
+
+A request whose answer was lost is sent again, and a run is never left open by whoever does not know its ID.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 
 from recipeline.tracking.connection.patience import parting, repetitions
@@ -36,6 +39,23 @@ def create_run(
             for run_id in _marked(client, experiment_id, mark):
                 if run_id != made.info.run_id:
                     client.delete_run(run_id)
+    return made
+
+
+def create_model(
+    client: MlflowClient, experiment_id: str, run_id: str, *, name: str, tags: Mapping[str, str], params: Mapping[str, str]
+) -> LoggedModel:
+    """Return a new logged model of a run that has no other one in the making.
+
+    A request whose answer was lost is sent again and makes a second model; the first one is deleted.
+    """
+    before = repetitions()
+    made = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, tags=dict(tags), params=dict(params))
+    if repetitions() != before:
+        with suppress(MlflowException):
+            for model in client.search_logged_models([experiment_id], f"source_run_id = {quoted(run_id)}"):
+                if model.status == LoggedModelStatus.PENDING and model.model_id != made.model_id:
+                    client.delete_logged_model(model.model_id)
     return made
 
 

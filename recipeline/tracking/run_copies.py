@@ -30,6 +30,7 @@ from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import retry_conflict
 from recipeline.tracking.models import log_output
+from recipeline.tracking.new_run import create_model, create_run
 from recipeline.tracking.tags import PREFIX, RunTags
 
 V = TypeVar("V")
@@ -161,7 +162,7 @@ class CopyWriter:
         }
         tags = {**kept, **copy.tags, **self._tags, RunTags.PROFILE: self._profile, RunTags.SOURCE_RUN_ID: copy.id}
         tags |= {name: value for name, value in copy.entity.data.tags.items() if "." not in name}  # model_type, best_model
-        made = self._client.create_run(self._experiment_id, tags=tags)
+        made = create_run(self._client, self._experiment_id, tags, lambda run_id, _: self._client.delete_run(run_id))
         self.ids[copy.id] = run_id = str(made.info.run_id)
         return OpenCopy(run_id, copy, Writer(self._client, run_id, self._folders, str(made.info.artifact_uri)))
 
@@ -172,13 +173,8 @@ class CopyWriter:
     def write_model(self, copy: ModelCopy, run: OpenCopy) -> tuple[str, dict[str, str]]:
         """Write a candidate's logged model; return its ID and its files by sha256."""
         entity = copy.entity
-        made = self._client.create_logged_model(
-            self._experiment_id,
-            name=entity.name,
-            source_run_id=run.id,
-            tags={name: value for name, value in entity.tags.items() if name in _KEPT},
-            params=dict(entity.params),
-        )
+        tags = {name: value for name, value in entity.tags.items() if name in _KEPT}
+        made = create_model(self._client, self._experiment_id, run.id, name=entity.name, tags=tags, params=entity.params)
         self.ids[entity.model_id] = made.model_id
         described = Model.load(str(copy.folder))
         described.model_id = described.model_uuid = made.model_id

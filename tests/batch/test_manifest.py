@@ -1,4 +1,7 @@
-"""The manifest: a folder goes on with one model and one input, or says what differs."""
+"""The manifest: a folder is continued with one model and one input only.
+
+The error of another one says what differs.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +159,7 @@ def test_a_folder_that_is_begun_between_two_looks_is_no_folder_with_other_files(
 def test_a_beginning_that_another_machine_has_replaced_is_not_completed(
     tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a store that takes a file that exists as a new one."""
+    """A store may take a file that exists as a new one."""
     other = replace(BEGUN, model=ModelIdentity("Wine", "4", "m-2"))
     manifest.begin(BEGUN)
     (tmp_path / "_manifest/folder.json").unlink()

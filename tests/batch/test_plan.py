@@ -1,4 +1,4 @@
-"""The plan of a folder is read from it where the file is the one that it was begun with."""
+"""The plan of a folder is read back where its file is still the same."""
 
 from __future__ import annotations
 

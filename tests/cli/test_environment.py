@@ -10,7 +10,15 @@ import psutil
 import pytest
 
 from recipeline.cli import environment
-from recipeline.cli.environment import PROJECT, find_project, has_store, is_fetched_project, open_session, open_settings
+from recipeline.cli.environment import (
+    PROJECT,
+    find_actor,
+    find_project,
+    has_store,
+    is_fetched_project,
+    open_session,
+    open_settings,
+)
 from recipeline.engine.workers import Workers
 from recipeline.errors import DataError, UnavailableError, UsageError
 from tests.conftest import ROOT, Project
@@ -100,6 +108,13 @@ def test_a_session_knows_who_gives_the_command_and_what_signs_the_ledger(
     assert session.adopted is None
 
 
+def test_a_user_whose_name_is_no_text_has_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("MLFLOW_TRACKING_USERNAME", "LOGNAME"):
+        monkeypatch.setenv(variable, os.fsdecode(b"zo\xff"))
+        assert find_actor().name == "zo?"
+        monkeypatch.delenv(variable)
+
+
 def test_a_run_that_the_environment_names_must_be_one_of_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
     with pytest.raises(UnavailableError, match=r"MLFLOW_RUN_ID must be the ID of a run in the store\. Got '0123' instead"):
@@ -135,7 +150,10 @@ ASK = "from recipeline.cli.environment import _typed_in; print(_typed_in(), end=
 
 
 def typed(tmp_path: Path, *words: str) -> str:
-    """Return what ASK prints in the folder `project` below a process that was typed with `words` in another."""
+    """Return what ASK prints in `project` below a process typed with `words`.
+
+    The process is in another folder.
+    """
     here, project = tmp_path / "user's folder", tmp_path / "project"
     here.mkdir()
     project.mkdir()

@@ -52,6 +52,7 @@ def test_the_line_of_a_command_in_the_list_is_the_beginning_of_its_own_help(name
     command = load_command(name)
     assert command.name == name
     assert command.help
+    assert COMMANDS[name] == command.help.partition("\n")[0]
 
 
 LOADING = """

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ from recipeline.cli.options import (
     session_options,
 )
 from recipeline.errors import DataError, UsageError
-from tests.conftest import small_recipe
+from tests.conftest import ROOT, find_command, small_recipe
 
 
 def line_within(recipe: str, profile: str, **parameters: str) -> str:
@@ -134,9 +135,32 @@ def test_rows_that_are_not_there_are_refused_under_the_name_of_their_option(
         assert check_rows(None, click.Option(["--labels"]), other) == other
 
 
+def words_of_choices() -> dict[str, set[str]]:
+    """Return the options that take words of a list, with commands or steps."""
+    found: dict[str, set[str]] = {}
+    for folder in ("recipeline/commands", "steps"):
+        for path in (ROOT / folder).glob("*.py"):
+            names = re.findall(r'(?:choose_word|parse_switch)\("(\w+)", \w+', path.read_text(encoding="utf-8"))
+            found.setdefault(path.stem, set()).update(names)
+    return {name: names for name, names in found.items() if names}
+
+
+def test_help_shows_the_words_of_each_option_that_takes_no_others() -> None:
+    choices = words_of_choices()
+    assert choices["monitor"] == {"fail_on", "on_drift"}
+    assert {"serve", "predict", "prune", "report", "retrain", "main", "promote"} <= {*choices}
+    for name, options in choices.items():
+        context = click.Context(find_command(name))
+        shown = {it.name: it.make_metavar(context) for it in context.command.params}
+        assert all("|" in shown[option] for option in options), (name, shown)
+
+
 @pytest.fixture
 def helped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """Return the help of a command with every option whose default is a setting, in a project of its own."""
+    """Return the help of a command with every option that has a setting.
+
+    In a project of its own.
+    """
 
     @click.command()
     @data_option

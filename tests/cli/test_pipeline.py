@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -38,8 +39,12 @@ def test_what_the_chain_ends_with_reads_each_result_once(project: Project, monke
 
     monkeypatch.setattr(Reader, "load", watched)
     monkeypatch.setattr(pipeline, "run_chain", run)
-    for _ in range(2):  # the second one is compared with the first
-        project.ok("main", model="lr")
+    for tool in (None, "/usr/bin/mlflow"):  # the second one is compared with the first
+        monkeypatch.setattr(pipeline, "shutil", SimpleNamespace(which=lambda _, found=tool: found))
+        said = project.ok("main", model="lr").stdout.partition("MLflow's own server:\n")[2]
+        # MLflow's server finds its programs on PATH, and its port is not that of `mlflow ui`.
+        assert ("bin/activate\n" in said) is (tool is None)
+        assert " mlflow models serve --env-manager local --port 5001 \\\n" in said
         assert set(asked.values()) <= {0, 1}
         assert sum(asked[name, run] for name, run in asked if name in ("metrics.json", "verdict.json", "decision.json")) == 3
         asked.clear()

@@ -76,6 +76,20 @@ def test_a_command_ends_with_the_code_that_it_returns() -> None:
     assert invoke(lambda: None, "--help").exit_code == 0
 
 
+def test_help_joins_lines_of_a_block_where_one_continues_another() -> None:
+    long = "Do it.\n\n    Lines of text\n    are wrapped.\n\n    \b\n    Writes: a file,\n            and another\n"
+    toy = ProcessCommand("toy", help=f"{long}    Exit code 5: no\n    row is left.\n    Rows stay.\n    Example: toy\n    ")
+    shown = CliRunner().invoke(toy, ["--help"], env={"COLUMNS": "80"}).output
+    assert [line.strip() for line in shown.partition("Options:")[0].splitlines()[2:] if line] == [
+        "Do it.",
+        "Lines of text are wrapped.",
+        "Writes: a file, and another",
+        "Exit code 5: no row is left.",
+        "Rows stay.",
+        "Example: toy",
+    ]
+
+
 @pytest.mark.parametrize("error", [UsageError("No."), DataError("No."), UnavailableError("No."), RecipelineError("No.")])
 def test_an_expected_failure_is_its_sentence_and_its_code(error: RecipelineError) -> None:
     result = invoke(raising(error))
@@ -133,7 +147,7 @@ def test_on_windows_every_command_is_one_sentence_that_names_wsl(monkeypatch: py
 
 
 def test_the_console_script_imports_nothing_that_windows_does_not_have() -> None:
-    """It is taken away before the project is imported, as far as Python itself can do without it."""
+    """It is taken away before the project is imported, as far as possible."""
     script = """
 import os, runpy, shutil, signal, sys, click  # shutil of Python 3.13 has a module of Windows alone
 sys.platform, sys.argv = "win32", ["recipeline", "serve"]

@@ -1,4 +1,7 @@
-"""The target of `promote --to` is named by a profile, a URI or a model; the process is the target's in a block only."""
+"""The target of `promote --to`: a profile, a URI or a model.
+
+The process is the target's in a block only.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +53,30 @@ def test_a_profile_is_named_by_its_file_or_by_the_uri_of_its_store(session: Sess
 
 
 def test_at_a_uri_that_no_profile_names_the_policy_is_the_default(session: Session) -> None:
+    (session.root / "new").mkdir()
+    shutil.copy(session.root / "mlflow.db", session.root / "new/mlflow.db")
     target = find_target(session, f"sqlite:///{session.root}/new/mlflow.db")
     assert target.profile.promote == "auto"
     assert target.profile.store.artifact_location == str(session.root / "new/mlruns")
     assert find_target(session, "http://prod:5000").profile.store.artifact_location is None
+
+
+@pytest.mark.parametrize("made", [None, "empty", "another program's"])
+def test_a_database_that_is_no_store_is_refused_and_left_as_it_is(session: Session, made: str | None) -> None:
+    path = session.root / "sub/mlflw.db"
+    path.parent.mkdir()
+    if made:
+        path.touch()
+    if made == "another program's":
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE cash (it INTEGER)")
+    before = path.read_bytes() if made else None
+    for to in (f"sqlite:///{path}", f"sqlite:///sub/{path.name}"):
+        reason = "is not a database of MLflow" if made else "does not exist"
+        with pytest.raises(UsageError, match=rf"sub/mlflw\.db {reason} instead\. .*profiles/"):
+            find_target(session, to)
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert [it.name for it in path.parent.iterdir()] == ([path.name] if made else [])
 
 
 def test_another_model_of_the_same_store_has_the_policy_of_the_command(session: Session) -> None:

@@ -26,7 +26,7 @@ def load(folder: Path, change: Change) -> Recipe:
 
 
 def assert_refused(folder: Path, change: Change, words: list[str]) -> None:
-    """Assert that the recipe is refused in a sentence with the file's name and the words."""
+    """Assert that the recipe is refused with the file's name and the words."""
     with pytest.raises(UsageError) as error:
         load(folder, change)
     for word in ["recipe.yaml", *words]:

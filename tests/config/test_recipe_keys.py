@@ -1,4 +1,4 @@
-"""What follows from the keys of a recipe: its target, features, roles and patterns."""
+"""Facts that follow from a recipe's keys: target, features, roles, patterns."""
 
 from __future__ import annotations
 

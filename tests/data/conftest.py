@@ -1,4 +1,4 @@
-"""What tests of downloads ask for."""
+"""Fixtures of the tests of downloads."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
-    """Give the address of a server that answers so, and the list of what it was asked for."""
+    """Give the address of a server that answers so, and its list of requests."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -49,7 +49,7 @@ def test_values_without_a_number_between_them_are_one_bin(wines: pd.DataFrame, r
 
 
 def mixed() -> tuple[pd.DataFrame, Recipe]:
-    """Return rows with a column of each kind, and missing values in all but the target."""
+    """Return rows with a column of each kind, with gaps but in the target."""
     rng = np.random.default_rng(0)
     known = pd.Series(rng.random(200) < 0.8)
     columns = {

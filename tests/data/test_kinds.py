@@ -1,4 +1,7 @@
-"""Typed values of tables: text and Arrow types give the same values and keys, and faults are told apart from missing values."""
+"""Typed values of tables: text and Arrow types give the same values.
+
+Faults are told apart from missing values.
+"""
 
 from __future__ import annotations
 

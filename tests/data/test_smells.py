@@ -12,7 +12,7 @@ from tests.panels import draw_panel, draw_series, panel_content, panel_recipe, s
 
 
 def without_keys(content: dict[str, object]) -> Recipe:
-    """Return a recipe that says of no column what it is for, and names none in its split."""
+    """Return a recipe that names no keys, in its columns or its split."""
     columns = content["columns"]
     assert isinstance(columns, dict)
     for column in columns.values():

@@ -16,7 +16,7 @@ from tests.large import holding
 
 @st.composite
 def frames(draw: st.DrawFn) -> pd.DataFrame:
-    """Return a table with each type that a kind has, missing values, and an index as a split or a reader leaves it."""
+    """Return a table with each type of a kind, gaps, and an index as of a split."""
     rows = draw(st.integers(0, 30))
     rng = np.random.default_rng(draw(st.integers(0, 9)))
     known = rng.random(rows) < 0.7

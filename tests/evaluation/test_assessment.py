@@ -1,4 +1,4 @@
-"""The evaluation of trained candidates, as plain values: without a store, a run or a project."""
+"""The evaluation of trained candidates, as plain values: without a store."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_test_rows_of_one_label_are_refused_with_its_name(task: str) -> None:
 
 
 def evaluate(recipe: Recipe, table: pd.DataFrame, folder: Path, cells: int | None) -> tuple[Evaluation, dict[str, Any]]:
-    """Return an evaluation, as plain values too; with `cells` no more of them are held."""
+    """Return an evaluation, as plain values too; hold at most `cells` of them."""
     train, test = split_rows(table, recipe, "grouped")
     fits = compare_candidates(recipe, [*recipe.candidates], train, "grouped", LocalWorkers(1))
     ranked = rank(result for _, complete in fits for result in complete)

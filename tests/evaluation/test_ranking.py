@@ -17,7 +17,7 @@ def result() -> Result:
 
 
 def predicting(result: Result, *predictions: np.ndarray) -> list[Result]:
-    """Return results with these out-of-fold predictions, under the names M0, M1 and so on."""
+    """Return results with these out-of-fold predictions, named M0, M1 and so on."""
     return [replace(result, name=f"M{place}", out_of_fold=values) for place, values in enumerate(predictions)]
 
 
@@ -41,7 +41,7 @@ def test_two_that_err_alike_are_the_best_about_equally_often(result: Result) -> 
 
 
 def test_copies_of_a_row_are_drawn_together(result: Result) -> None:
-    """The first is right on one row, of which there are many copies; the second on the only other one."""
+    """The first is right on copies of one row, the second on the only other."""
     groups = np.array([0] * 9 + [1])
     first, second = np.where(groups == 0, 0.0, 10.0), np.where(groups == 0, 3.0, 0.0)
     shares = resample_best(predicting(result, first, second), np.zeros(10), groups, draws=4000, seed=0)

@@ -100,7 +100,7 @@ def test_another_process_with_the_same_id_is_neither_found_nor_ended(folder: Ser
 
 @pytest.fixture
 def other() -> Iterator[psutil.Process]:
-    """A process with a child, in a session of its own, that the server has nothing to do with."""
+    """A process with a child, in its own session, none of the server's."""
     popen = subprocess.Popen(["sh", "-c", "sleep 600 & echo; wait"], start_new_session=True, stdout=subprocess.PIPE)
     assert popen.stdout
     popen.stdout.readline()

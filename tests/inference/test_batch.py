@@ -112,7 +112,10 @@ LINES = b"acid,count,share,port,day,old,note\n" + b"4,3,1,a,2024-02-29,true,n\n"
 
 @st.composite
 def nasty_files(draw: st.DrawFn) -> tuple[bytes, str]:
-    """Return a file that is nearly a table, most of its lines plain, and its separator."""
+    """Return a file that is nearly a table, and its separator.
+
+    Most of its lines are plain.
+    """
     separator, end = draw(st.sampled_from(";,\t|")), draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))
     names = draw(st.permutations([*CELLS, "note"]))
     first = {name: st.just(cells[0]) for name, cells in CELLS.items()} | {"note": st.just("n")}

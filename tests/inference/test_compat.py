@@ -1,4 +1,4 @@
-"""Each private part of scikit-learn that the library uses, against the installed scikit-learn; nothing else of the library."""
+"""Each private part of scikit-learn in use, against the installed one."""
 
 from __future__ import annotations
 

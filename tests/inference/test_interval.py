@@ -132,7 +132,10 @@ def test_the_tails_of_a_skewed_residual_are_apart() -> None:
 
 
 def test_new_rows_are_held_at_the_level() -> None:
-    """The mean coverage of 400 fits on 60 rows is sure to about 0.003; without the correction it would be near 0.87."""
+    """The mean coverage of 400 fits on 60 rows is sure to about 0.003.
+
+    Without the correction it would be near 0.87.
+    """
     rng = np.random.default_rng(1)
     held = [
         coverage(new, fit_constant(rng.normal(size=60), np.zeros(60)).around(np.zeros(500), NO_FEATURES))
@@ -200,7 +203,7 @@ def test_a_group_of_many_rows_does_not_outvote_the_others() -> None:
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=10, deadline=None)
 def test_rows_of_a_new_group_lie_inside_as_often_as_the_level_says(seed: int) -> None:
-    """Where a group's rows err alike; limits that take rows for evidence hold fewer."""
+    """A group's rows err alike; limits that take rows for evidence hold fewer."""
     rng = np.random.default_rng(seed)
     groups, inside = np.repeat(np.arange(40), 10), []
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""Codes: every kind's values come back from their codes, and a value of JSON has the code that a table's has."""
+"""Codes: values come back from them, and those of JSON and tables agree."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_new_groups_need_larger_sets_than_new_rows() -> None:
 
 
 def test_each_label_has_the_level_where_it_is_asked_for() -> None:
-    """The third label is rare and seldom the likeliest: sets of the average row leave it out."""
+    """The third label is rare: sets of the average row leave it out."""
     rng = np.random.default_rng(0)
 
     def draw_rare(rows: int) -> tuple[np.ndarray, np.ndarray]:

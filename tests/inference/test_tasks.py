@@ -1,4 +1,4 @@
-"""How a fitted model is asked, for every task alike."""
+"""Predictions of a fitted model, for every task alike."""
 
 from __future__ import annotations
 

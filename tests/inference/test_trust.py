@@ -91,7 +91,7 @@ VARIANTS = [
 
 
 def estimators() -> Iterator[Any]:
-    """Yield each regressor and transformer of scikit-learn that is fitted to a table without being told anything."""
+    """Yield each regressor and transformer that is fitted with no arguments."""
     for kind in ("regressor", "transformer"):
         for _, factory in all_estimators(type_filter=kind):
             try:
@@ -143,7 +143,7 @@ def test_what_is_trusted_is_there_in_the_installed_libraries() -> None:
 
 
 def installed(path: str) -> object | None:
-    """Return what an import path leads to; None where the installed libraries have no such thing."""
+    """Return the object of an import path; None where none is installed."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name, None)

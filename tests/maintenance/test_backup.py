@@ -390,7 +390,7 @@ _CALLS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symli
 
 
 def killed_at(number: int, command: Callable[[], object]) -> None:
-    """Run `command`; kill this process when it is about to make the `number`-th of these calls."""
+    """Run `command`; kill this process before the `number`-th of these calls."""
     seen = 0
 
     def hook(event: str, _: object) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,10 @@ def promote(session: Session, version: str, expected: str = "") -> None:
 
 
 def broken(session: Session) -> list[tuple[str, str]]:
-    """Return what is broken, and the way to mend it; but for the golden rows, which no small model has."""
+    """Return each fault and its repair, but for golden rows and manifests.
+
+    Small models have neither.
+    """
     found = [finding for finding in examine_registry(session) if "golden" not in finding.what]
     return [(finding.what, finding.fix) for finding in found if finding.state == "broken" and "manifest" not in finding.what]
 
@@ -48,8 +52,10 @@ def test_a_run_of_another_command_in_the_environment_is_broken_and_no_checkout_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("PATH", os.defpath)
     managers, run, checkout = examine_machine(tmp_path, {"MLFLOW_RUN_ID": "0123"})
     assert managers.state == "note"
+    assert "`mlflow run` and `mlflow models serve` need pyenv; `--env-manager uv` takes uv" in managers.what
     assert (run.state, run.fix) == ("broken", "unset MLFLOW_RUN_ID")
     assert (checkout.state, checkout.fix) == ("note", "git init")
     assert [finding.state for finding in examine_machine(tmp_path, {})] == ["note", "note"]

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 @dataclass(frozen=True)
 class Rows:
-    """True labels as numbers, probabilities, decided labels and weights (None: none) of rows."""
+    """True labels as numbers, probabilities, decided labels and weights.
+
+    Weights are None where there are none.
+    """
 
     truth: np.ndarray
     probabilities: np.ndarray

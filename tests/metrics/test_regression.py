@@ -13,7 +13,7 @@ few = settings(max_examples=25, deadline=None)
 
 
 def grades(seed: int, rows: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return whole targets, predictions that are about right, and groups of one to several rows."""
+    """Return whole targets, predictions that are about right, and groups."""
     rng = np.random.default_rng(seed)
     target = rng.integers(3, 9, rows)
     return target, target + rng.normal(0, 0.7, rows), rng.integers(0, rows // 2, rows).astype("uint64")
@@ -143,7 +143,10 @@ origins = st.one_of(st.just(0.0), st.floats(-1e9, 1e9))
 @given(seeds, units, origins)
 @example(0, 1.0, 1.7e9)
 def test_every_figure_moves_and_scales_with_the_target(seed: int, unit: float, origin: float) -> None:
-    """The origin is counted in units: a figure may be off by the digits that the target itself lost there, times 1000."""
+    """The origin is counted in units.
+
+    A figure may be off by the digits that the target itself lost there, times 1000.
+    """
     target, predicted, groups = grades(seed, 60)
     moved, moved_predicted = unit * (target + origin), unit * (predicted + origin)
     rounding = max(1e-9, 1000 * np.finfo(float).eps * abs(origin))

@@ -1,4 +1,7 @@
-"""No alarm without drift and none missed: few training rows, few levels, copies, constants, and values beyond all bounds."""
+"""No alarm without drift and none missed, with few training rows or levels.
+
+Also with copies, constants, and values beyond all bounds.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def _no_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look(recipe: Recipe, train: np.ndarray, live: np.ndarray, *, labels: float | None = None) -> Compared:
-    """Compare live rows with training rows; `labels` is what each is off by, where they are labelled."""
+    """Compare live rows with training rows; `labels` is the shift of labels.
+
+    None: the rows have none.
+    """
     names = [f"x{place}" for place in range(train.shape[1])]
     features = [
         Feature(name, train_min=np.nanmin(column), train_max=np.nanmax(column))

@@ -1,4 +1,4 @@
-"""The domain classifier: no alarm without drift, and a shift is found, whatever else is in the table."""
+"""The domain classifier: no alarm without drift, and a shift is found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def normal(rows: int, seed: int, *, shift: float = 0.0) -> np.ndarray:
 
 
 def levels(rows: int, seed: int) -> np.ndarray:
-    """Rows of which many are equal by chance: 1,296 are possible, and they are not equally probable."""
+    """Rows of which many are equal by chance, of 1,296 that are possible."""
     random = np.random.default_rng(seed)
     return np.minimum(random.geometric(0.35, size=(rows, 4)), 6).astype(float)
 

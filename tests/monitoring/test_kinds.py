@@ -1,4 +1,7 @@
-"""Drift by kind: equal distributions raise no alarm, moved ones do, and dates are compared by their parts."""
+"""Drift by kind: equal distributions are quiet, moved ones are not.
+
+Dates are compared by their parts.
+"""
 
 from __future__ import annotations
 

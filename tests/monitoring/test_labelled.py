@@ -23,7 +23,7 @@ WINDOWS = 60
 
 @pytest.fixture(autouse=True)
 def _no_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rules of labels and of single columns alone: the classifier has tests of its own."""
+    """The rules of labels and columns alone: the classifier has its own tests."""
     monkeypatch.setattr(drift, "measure_domain", lambda *_, **__: None)
 
 
@@ -33,7 +33,7 @@ def classes(request: pytest.FixtureRequest) -> tuple[str, World]:
 
 
 def shifted(kind: str, by: float, rows: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return rows, and the same rows with labels of a world in which one label is likelier."""
+    """Return rows, and the same rows where one label is likelier."""
     return draw_classes(kind, rows, 9), draw_classes(kind, rows, 9, shift=by)
 
 
@@ -139,7 +139,7 @@ def test_coverage_of_a_set_that_was_fitted_on_few_rows_is_seldom_too_low(fitted:
 
 
 def test_that_no_row_of_few_has_a_rare_label_is_no_alarm() -> None:
-    """The standard deviation in a window without the label is that of its probabilities alone."""
+    """The deviation without the label is that of its probabilities alone."""
     before = (0.0, 0.17, 5000)
     assert _test_means((-0.03, 0.01, 100), before, "two-sided") > 0.01
     assert _test_means((-0.03, 0.01, 2000), before, "two-sided") < 1e-6

@@ -1,4 +1,4 @@
-"""Tasks in monitoring: what the service logs and `predict` writes is read, and what labels say of probabilities."""
+"""Tasks in monitoring: logs and predictions, and labels of probabilities."""
 
 from __future__ import annotations
 

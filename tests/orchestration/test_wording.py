@@ -1,4 +1,4 @@
-"""What MLflow shows of the experiment and of the registered model tells where to look, and is no more than text."""
+"""Texts of the experiment and the registered model say where to look."""
 
 from __future__ import annotations
 

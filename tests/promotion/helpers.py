@@ -29,7 +29,7 @@ GAIN = Gain(
 
 
 def draw_table(rows: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return features, a target that follows from them up to noise, and groups: every row has a copy."""
+    """Return features, a noisy target, and groups: every row has a copy."""
     rng = np.random.default_rng(seed)
     features = pd.DataFrame(np.repeat(rng.normal(size=(rows // 2, 2)), 2, axis=0), columns=["a", "b"])
     target = np.repeat(features.to_numpy()[::2] @ [1.0, 0.5] + rng.normal(0, 0.5, rows // 2), 2)

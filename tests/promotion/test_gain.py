@@ -48,7 +48,7 @@ def swapped(answers: Answers) -> Answers:
 
 
 def repeated(answers: Answers, copies: int, *, in_groups: bool) -> Answers:
-    """Return the answers with every row `copies` times; the copies share a group, or are said to be rows of their own."""
+    """Return the answers with `copies` of every row, in one group or each its own."""
     rows = np.repeat(np.arange(len(answers.target)), copies)
     predicted = {arm: values[rows] for arm, values in answers.predicted.items()}
     groups = answers.relations.groups[rows] if in_groups else np.arange(len(rows))

@@ -42,7 +42,10 @@ def arena(store: Store) -> Arena:
 
 @pytest.fixture(scope="session")
 def promoted_twice(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A store of three versions of one small model: 1 and 2 were promoted, 3 is the challenger; made once, copied often."""
+    """A store of versions 1 and 2, both promoted, and 3, the challenger.
+
+    Made once, copied often.
+    """
     forget_mlflow()
     folder = tmp_path_factory.mktemp("promoted")
     shutil.copy(empty_store, folder / "mlflow.db")
@@ -62,5 +65,5 @@ def toy_store(promoted_twice: Path, tmp_path: Path) -> Store:
 
 @pytest.fixture
 def toy(toy_store: Store) -> Registry:
-    """Versions 1, 2 and 3, of which 2 is the champion, 1 the one before, and 3 the challenger."""
+    """Versions 1 (previous), 2 (champion) and 3 (challenger)."""
     return Registry(toy_store, NAME)

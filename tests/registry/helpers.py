@@ -40,7 +40,9 @@ _TOYS: dict[str, tuple[StepRun, str]] = {}
 def add(
     store: Store, registry: Registry, identity: str, *, of: tuple[StepRun, str] | None = None, **tags: object
 ) -> tuple[str, bool]:
-    """Register a small model, `of` a run and a logged model; return its version and whether it is new.
+    """Register a small model; return its version and whether it is new.
+
+    `of` is a run and a logged model.
 
     Versions of one store are of one logged model where nothing else is said: to log another is most of a short test's time.
     """
@@ -90,7 +92,7 @@ def register(store: Store, model_id: str, run_id: str, **tags: object) -> ModelV
 
 @dataclass
 class Arena:
-    """A table, the run whose lineage has it, and the registry that models of it meet in."""
+    """A table, the run whose lineage has it, and the registry of its models."""
 
     store: Store
     recipe: Recipe
@@ -98,7 +100,7 @@ class Arena:
     run: StepRun
 
     def enter(self, rows: slice, names: tuple[str, ...] = ("a", "b"), **tags: object) -> tuple[ModelVersion, LinearRegression]:
-        """Register a model of the columns `names`, fitted to these rows; return its version and the model."""
+        """Register a model of the columns `names`; return its version and it."""
         seen, experiment = self.table.iloc[rows], self.store.experiment("toy")
         model = LinearRegression().fit(seen[[*names]], seen["y"])
         with open_run(self.store.client, "register", experiment, {}) as run:
@@ -135,7 +137,10 @@ def roll_back(registry: Registry, version: str) -> Entry | None:
 
 
 def assert_settled(registry: Registry) -> None:
-    """One Production, the champion's; a whole ledger that ends with it, in which each change goes on from the one before."""
+    """Assert one Production, the champion's, and a whole ledger up to it.
+
+    Each change goes on from the one before.
+    """
     champion, reading = holder(registry, CHAMPION), registry.ledger.read()
     assert [version for version, stage in stages(registry).items() if stage == PRODUCTION] == [champion]
     assert reading.faults == {}
@@ -152,7 +157,10 @@ def open_copy(path: Path, folder: Path) -> Store:
 
 @contextmanager
 def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) -> Iterator[list[str]]:
-    """Do `act` before the client's `write`-th write, counted from 1; give the names of the writes."""
+    """Do `act` before the client's `write`-th write; give the writes' names.
+
+    Counted from 1.
+    """
     names: list[str] = []
 
     def watched(name: str) -> Callable[..., Any]:
@@ -174,7 +182,10 @@ def overtaken_at(client: MlflowClient, write: int, act: Callable[[], object]) ->
 
 @contextmanager
 def stopped_at(client: MlflowClient, write: int) -> Iterator[list[str]]:
-    """Raise KeyboardInterrupt in place of the client's `write`-th write, counted from 1; give the names of the writes."""
+    """Interrupt in place of the client's `write`-th write; give their names.
+
+    By KeyboardInterrupt, counted from 1.
+    """
 
     def stop() -> None:
         raise KeyboardInterrupt

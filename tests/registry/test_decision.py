@@ -69,7 +69,7 @@ KNOWN = {"verdict": "VALIDATED", "data_source": "uci", "split_method": "grouped"
 def decided(
     arena: Arena, challenger: ModelVersion, champion: ModelVersion | None, model: Any, policy: Policy = "auto"
 ) -> tuple[Decision, list[str]]:
-    """Return the decision and what was said meanwhile; None as the model: it must not be asked for."""
+    """Return the decision and what was said; None: no model is asked for."""
     said: list[str] = []
 
     def load() -> Any:

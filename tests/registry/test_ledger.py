@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,10 @@ entries = st.builds(
 
 @pytest.fixture(scope="session")
 def store_with_ledgers(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A store of two models: one has a ledger of three entries, the other one none; made once, because writing takes time."""
+    """A store of two models, one with a ledger of three entries, one without.
+
+    Made once, because writing takes time.
+    """
     folder = tmp_path_factory.mktemp("ledgers")
     shutil.copy(empty_store, folder / "mlflow.db")
     client = open_store("sqlite:///mlflow.db", root=folder).client
@@ -474,6 +478,14 @@ def test_a_reason_in_any_language_is_kept_as_it_was_written(store: Store, reason
     (found,) = signed.read().entries
     assert (found.reason, found.actor, found.host) == (reason, "zoë", "här")
     assert signed.read().faults == {}
+
+
+def test_a_key_of_any_bytes_signs(store: Store) -> None:
+    """The environment may hold bytes that are no text."""
+    key = os.fsdecode(b"\xff\xfe key")
+    write(Ledger(store.client, NEW, key=key), "1")
+    assert Ledger(store.client, NEW, key=key).read().faults == {}
+    assert [*Ledger(store.client, NEW, key="\xff\xfe key").read().faults] == ["entry 1"]
 
 
 def test_the_ledgers_of_two_models_do_not_touch_each_other(store: Store, filled: Ledger) -> None:

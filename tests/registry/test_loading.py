@@ -31,7 +31,7 @@ DIFFERS = r"models:/Toy/1 does not reproduce the golden rows of its evaluation: 
 
 @dataclass
 class Toy:
-    """A registered version of a small model, and where its files and its golden rows lie."""
+    """A version of a small model, and where its files and golden rows lie."""
 
     version: ModelVersion
     model: Path

@@ -20,7 +20,7 @@ KNOWN = {"verdict": "VALIDATED", "data_source": "uci", "split_method": "grouped"
 
 
 class Deciding:
-    """Decides as it is told, and does `meanwhile`, once, what others do while it measures."""
+    """Decides as it is told, and does `meanwhile` once while it measures."""
 
     def __init__(self, outcome: str, rule: str, meanwhile: Any = None) -> None:
         self.outcome, self.rule, self.meanwhile = outcome, rule, meanwhile

@@ -24,7 +24,7 @@ KNOWN = {"verdict": "VALIDATED", "data_source": "uci", "split_method": "grouped"
 
 
 class Book:
-    """A registry of which there is only the ledger, in memory, and versions by their rule."""
+    """A registry with a ledger in memory, and versions by their rule."""
 
     def __init__(self, *entries: Entry, rules: Mapping[str, str] | None = None) -> None:
         self.ledger, self.entries, self.rules = self, entries, rules or {}

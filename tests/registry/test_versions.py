@@ -130,7 +130,7 @@ def test_the_models_of_one_store_do_not_touch_each_other(store: Store, registry:
 
 
 def promote_anew(root: Path, version: str) -> bool:
-    """Promote in a store opened anew, whatever is the champion by then; return whether that changed anything."""
+    """Promote in a store opened anew; return whether that changed anything."""
     registry = Registry(open_store("sqlite:///mlflow.db", root=root), NAME)
     while holder(registry, CHAMPION) != version:
         if promote(registry, version):

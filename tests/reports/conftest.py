@@ -1,4 +1,4 @@
-"""What became of five chains of one project, and the cards that they left behind."""
+"""Outcomes and cards of five chains of one project."""
 
 from __future__ import annotations
 

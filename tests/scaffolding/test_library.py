@@ -1,4 +1,4 @@
-"""The library that a project is locked to is the one that is installed, wherever it came from, with its hash."""
+"""A project is locked to the installed library, with its hash."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHEEL = "recipeline-9.9-py3-none-any.whl"
 
 
 class Pip:
-    """Stands for pip: makes WHEEL where it is asked for one, and keeps what it was asked."""
+    """Stands for pip: makes WHEEL when asked, and keeps the question."""
 
     def __init__(self, fails: str = "") -> None:
         self.asked: list[list[str]] = []
@@ -39,7 +39,7 @@ class Pip:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, origin: dict[str, Any] | None, pip: Pip) -> None:
-    """Let the library be installed from a place, as pip writes it down (PEP 610); None: it is from the index."""
+    """Let the library be installed from a place (PEP 610); None: the index."""
     text = None if origin is None else json.dumps(origin)
     own = Path(library.__file__).resolve().parents[1]
     found = types.SimpleNamespace(version="9.9", read_text=lambda _: text, locate_file=lambda _: own)

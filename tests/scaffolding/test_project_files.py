@@ -1,4 +1,4 @@
-"""The template's files, made out for a table, name that table and nothing of the wines."""
+"""The template's files, made out for a table, name nothing of the wines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The task that a target's column looks like; a recipe drafted for it loads, takes the table and has candidates that fit."""
+"""The task of a target's column, and a drafted recipe of it that loads.
+
+It takes the table, and has candidates that fit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project's files are the template's, whole or not at all, and a comparison tells who changed which."""
+"""A project's files are the template's; a comparison tells who changed which."""
 
 from __future__ import annotations
 

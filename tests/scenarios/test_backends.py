@@ -1,4 +1,7 @@
-"""Many commands at once on SQLite, on PostgreSQL and through a server: one Production, one entry per change."""
+"""Many commands at once: one Production, one entry per change.
+
+On SQLite, on PostgreSQL and through a server.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ def postgres(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def mlflow_server(folder: Path, *options: str, workers: int = 2, database: str = "server.db", **more: str) -> Iterator[str]:
-    """An MLflow server that ends with the block; with several workers, uvicorn's answers are 40 ms late (no TCP_NODELAY).
+    """An MLflow server that ends with the block.
+
+    With several workers, uvicorn's answers are 40 ms late (no TCP_NODELAY).
 
     `options` are added to its command, `more` to its environment.
     """
@@ -89,7 +94,10 @@ BACKENDS = {"sqlite": sqlite, "postgres": postgres, "server": mlflow_server}
 
 
 def start(temporary: str) -> None:
-    """Prepare a process of the pool: `temporary` is its folder for temporary files, where the locks of servers are."""
+    """Prepare a process of the pool with a folder for temporary files.
+
+    The locks of servers are in it.
+    """
     import tempfile
 
     tempfile.tempdir = temporary or None
@@ -105,7 +113,7 @@ def act(project: Project, command: str, params: dict[str, str]) -> tuple[int, st
 
 
 def prepare(project: Project) -> list[str]:
-    """Register three versions, the first of them in Production; return the runs that registered them."""
+    """Register three versions, the first in Production; return their runs."""
     for model in MODELS:
         project.ok("main", model=model, promote="auto" if model == "en" else "never")
     return [run.info.run_id for run in project.runs("register")]

@@ -1,4 +1,4 @@
-"""Bad input ends with the contract's exit code and one sentence, and Production is served as before."""
+"""Bad input ends with an exit code and a sentence; Production is kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from tests.conftest import NAME, MakeProject, Outcome, Project, small_recipe
 
 
 def expect(outcome: Outcome, code: int, *words: str) -> None:
-    """Check the exit code, and that stderr ends with one line, and the list beneath it, that have `words`, and no traceback."""
+    """Check the exit code, and that stderr ends with a line with `words`.
+
+    Nothing follows but the list beneath it; there is no traceback.
+    """
     assert outcome.exit_code == code, outcome.stderr
     assert "Traceback" not in outcome.stderr
     lines = outcome.stderr.splitlines()

@@ -1,4 +1,7 @@
-"""Candidates of LightGBM and XGBoost, from a recipe to a version that is served; each where its extra is installed."""
+"""Candidates of LightGBM and XGBoost, where their extra is installed.
+
+From a recipe to a version that is served.
+"""
 
 from __future__ import annotations
 

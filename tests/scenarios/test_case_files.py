@@ -1,4 +1,7 @@
-"""Every kind of file goes through every door, and has one verdict: the same rows, or a refusal for the same reason."""
+"""Every kind of file has one verdict at every door.
+
+The same rows, or a refusal for the same reason.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,10 @@ def parquet(index: str | None = None, *, keep: bool = False) -> Make:
 
 
 def parts(*names: str, others: Sequence[str] = ()) -> Make:
-    """Return what writes each row into a part of its own, CSV or Parquet by its name, beside `others`."""
+    """Return a writer of each row as a part of its own, beside `others`.
+
+    CSV or Parquet by its name.
+    """
 
     def make(header: list[str], rows: list[list[str]]) -> Files:
         files = dict.fromkeys(others, b"no table")
@@ -92,7 +98,7 @@ def archive(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Case:
-    """Files, what is named of them, and the verdict: "" where they are read, else words of every refusal.
+    """Files, what is named of them, and the verdict: "" or words of refusals.
 
     Lines that are no rows are left out by monitor and counted: `lines`. Doors in `reading` read the rows all the same: those
     that take further columns, or do not look at what is wrong.

@@ -1,4 +1,7 @@
-"""Tables of classes, from the file to a Production that is asked and monitored: two, three and ten labels, and a rare one."""
+"""Tables of classes, from the file to a Production that is monitored.
+
+Two, three and ten labels, and a rare one.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,10 @@ def client_of(project: Project, folder: Path) -> FlaskClient:
 
 
 def check_answers(project: Project, table: pd.DataFrame, folder: Path) -> None:
-    """Service, file and MLflow give the same labels, and the first two the same probabilities, which add up to 1."""
+    """Check that service, file and MLflow give the same labels.
+
+    The first two the same probabilities, which add up to 1.
+    """
     rows = table.drop(columns="kind").head(40)
     client = client_of(project, folder)
     sent = client.post("/predict", json=json.loads(rows.to_json(orient="records", double_precision=15)))
@@ -127,7 +133,10 @@ def check_answers(project: Project, table: pd.DataFrame, folder: Path) -> None:
 
 
 def check_monitored(project: Project, table: pd.DataFrame, folder: Path) -> None:
-    """Rows like those of training are quiet, with their labels too; rows of one label alone are not."""
+    """Check that rows like those of training are quiet, with labels too.
+
+    Rows of one label alone are not.
+    """
     table.to_csv(folder / "live.csv", index=False)
     quiet = project.run("monitor", data=str(folder / "live.csv"))
     assert quiet.exit_code == 0, quiet.stdout + quiet.stderr

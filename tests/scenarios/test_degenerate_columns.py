@@ -1,4 +1,7 @@
-"""Columns that say nothing: empty, constant, known of one row only. Every command takes them."""
+"""Columns without information: empty, constant, known of one row only.
+
+Every command takes them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain with a Dask cluster as engine: the local engine's results, and what happens when processes are lost."""
+"""The chain with a Dask cluster: the same results, and lost processes."""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ _FILE = re.compile(r"# ([\w-]+\.yaml)(, changed)?\n")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the project with a warm python, which all pages share: each has files and a model of its own."""
+    """A copy of the project with a warm python, which all pages share.
+
+    Each page has files and a model of its own.
+    """
     copy = copy_project(tmp_path_factory.mktemp("how-to"))
     with (copy / "profiles/local.yaml").open("a", encoding="utf-8") as profile:
         profile.write("engine: {n_jobs: 1}\n")

@@ -1,4 +1,7 @@
-"""The images of the Dockerfile, built and run: as user 1000, on a read-only root, without a network but the container's own."""
+"""The images of the Dockerfile, built and run.
+
+As user 1000, on a read-only root, without a network but the container's own.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def own(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def filled(images: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A volume in which the chain has put a version in Production, and the chain's stdout."""
+    """A volume with a version in Production, and the chain's stdout."""
     folder = tmp_path_factory.mktemp("filled")
     home = own(folder / "home")
     container = Container(
@@ -91,7 +94,7 @@ def filled(images: Images, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 @pytest.fixture
 def make(images: Images, filled: tuple[Path, str], tmp_path: Path) -> Iterator[Make]:
-    """A function that makes a container of an image, on the filled volume; what it started is ended."""
+    """A maker of containers on the filled volume; they end with the test."""
     made: list[Container] = []
 
     def one(image: str, name: str, *, home: Path | None = None, **environment: str) -> Container:

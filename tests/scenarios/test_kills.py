@@ -1,4 +1,7 @@
-"""A command that is killed at any moment leaves a Production that loads, and the next command finishes or redoes its work."""
+"""A command killed at any moment leaves a Production that loads.
+
+The next command finishes or redoes its work.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ pytestmark = pytest.mark.xdist_group("kills")
     scope="module", params=["regression", *(pytest.param(task, marks=pytest.mark.full) for task in ("binary", "multiclass"))]
 )
 def kept(request: pytest.FixtureRequest, make_project: MakeProject, wines: pd.DataFrame) -> Project:
-    """A project with two versions that were in Production and a challenger; never opened by this process."""
+    """A project of two former Productions and a challenger, never opened here."""
     project = make_project(wines)
     if request.param != "regression":
         turn_into_classes(project, request.param)
@@ -74,7 +77,10 @@ def moments(project: Project, command: str) -> list[str]:
 
 
 def assert_recovers(project: Project, killed_at: str) -> None:
-    """Production loads and answers; doctor is clean or says what to do; the next main succeeds and leaves nothing open."""
+    """Assert that Production answers and the next main leaves nothing open.
+
+    Doctor is clean or says what to do.
+    """
 
     def check() -> None:
         champion = project.client.get_model_version_by_alias(NAME, "champion")

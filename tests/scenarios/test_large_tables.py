@@ -1,4 +1,4 @@
-"""The chain where models are fitted to fewer rows than there are, `engine.max_train_rows`."""
+"""The chain with models fitted to fewer rows: `engine.max_train_rows`."""
 
 from __future__ import annotations
 

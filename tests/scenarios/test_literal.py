@@ -1,4 +1,4 @@
-"""What makes environments, fetches the project from elsewhere or needs another Python takes minutes: `make test-full`."""
+"""Commands that make environments or fetch the project: `make test-full`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ pytestmark = [pytest.mark.full, pytest.mark.xdist_group("readme")]
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh git checkout of the project as it stands, with its environment made by make."""
+    """A fresh git checkout of the project, with the environment of make."""
     folder = copy_project(tmp_path_factory.mktemp("literal"))
     run("git init -q . && git add -A && git -c user.name=t -c user.email=t@t commit -qm all && make setup", folder, timeout=900)
     return folder
 
 
 def elsewhere(checkout: Path, name: str) -> Path:
-    """Return another, empty folder to type commands in, with the checkout's mlflow on PATH."""
+    """Return an empty folder to type in, with the checkout's mlflow on PATH."""
     folder = checkout.parent / name
     folder.mkdir()
     (folder / ".venv").symlink_to(checkout / ".venv")
@@ -62,7 +62,7 @@ def test_mlflow_run_runs_the_chain_with_each_environment_manager(checkout: Path,
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the small recipe, rows of its own, and the environment of this suite."""
+    """A copy of the project with a small recipe, rows, and this environment."""
     folder = copy_project(tmp_path_factory.mktemp("small"))
     lend_environment(folder)
     recipe = small_recipe()
@@ -78,7 +78,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chained(small: Path) -> Path:
-    """A folder whose store has one whole chain behind it, Production included; nobody changes it."""
+    """A folder whose store has a whole chain; nobody changes it."""
     folder = small.parent / "chained"
     folder.mkdir()
     assert type_run(small, folder, "main").returncode == 0
@@ -102,7 +102,10 @@ def type_run(project: Path, folder: Path, entry_point: str, **params: str) -> su
 
 @dataclass(frozen=True)
 class Does:
-    """What an entry point does without parameters: the steps it runs, how it ends, the stages of versions, what it prints."""
+    """The effects of an entry point without parameters.
+
+    The steps it runs, how it ends, the stages of versions, what it prints.
+    """
 
     steps: tuple[str, ...]
     outcome: str = "ok"
@@ -112,7 +115,10 @@ class Does:
 
 @dataclass(frozen=True)
 class Refuses:
-    """How an entry point that can do nothing there ends: its sentence, and its exit code before `mlflow run` makes it 1."""
+    """The end of an entry point that can do nothing: sentence and exit code.
+
+    The code is that before `mlflow run` makes it 1.
+    """
 
     sentence: str
     exit_code: int = 6
@@ -157,7 +163,7 @@ THAT_END = [name for name in ENTRY_POINTS if name != "serve"]
 
 
 def check_entry_point(project: Path, folder: Path, entry_point: str, expected: Does | Refuses, **params: str) -> None:
-    """Type `mlflow run` of an entry point, and check what it did to the folder's store."""
+    """Type `mlflow run` of an entry point, and check its effects on the store."""
     before = all_runs(folder)
     was = stages(folder) if before else {}
     done = type_run(project, folder, entry_point, **params)
@@ -290,7 +296,10 @@ def test_the_project_runs_by_git_uri(checkout: Path) -> None:
 
 @cache
 def other_pythons() -> list[str]:
-    """Return the installed interpreters from 3.11 to 3.13, on PATH or by pyenv, but for the one that runs this suite."""
+    """Return the installed interpreters from 3.11 to 3.13 but this one.
+
+    On PATH or by pyenv.
+    """
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     named = [shutil.which(f"python3.{minor}") for minor in (11, 12, 13)]
     named += [str(path / "bin/python") for path in sorted(root.glob("3.1[123].*"))]
@@ -299,7 +308,7 @@ def other_pythons() -> list[str]:
 
 
 def identify(python: str) -> str:
-    """Return the real path of an interpreter that can make environments; empty where it cannot, or is no interpreter."""
+    """Return the real path of an interpreter; empty where it makes no venv."""
     code = "import ensurepip, os, ssl, sys, venv; print(os.path.realpath(sys.executable))"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     return done.stdout.strip()

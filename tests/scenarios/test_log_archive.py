@@ -1,4 +1,4 @@
-"""The prediction log in an S3 store: kills in the middle of uploads, an endpoint that is away, two services at once."""
+"""The prediction log in an S3 store: kills, outages, two services at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole loop: a service under load, drift in what it is asked, late labels, a retrained model that it takes over."""
+"""The whole loop: load, drift, late labels, and a retrained model."""
 
 from __future__ import annotations
 

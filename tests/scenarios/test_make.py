@@ -1,4 +1,4 @@
-"""What make does before a step, and what is left to do when a command is typed again."""
+"""Steps of make before a command, and what is left when it is typed again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from tests.scenarios.test_readme import all_runs, copy_project, lend_environment
 
 
 def steps_run(folder: Path) -> list[str]:
-    """Return the step of each run of the folder's store, the candidates' as train, all of them FINISHED."""
+    """Return the step of each run of the store, all of them FINISHED.
+
+    The candidates' are of train.
+    """
     runs = all_runs(folder).values()
     assert {each.info.status for each in runs} == {"FINISHED"}
     return sorted(each.data.tags.get("recipeline.step", "train") for each in runs)
@@ -82,7 +85,7 @@ MADE, INSTALLED = "made with {}", "installed requirements.txt"
 
 @dataclass
 class Setup:
-    """A folder with the Makefile, its script and two locks, and interpreters on a PATH of its own."""
+    """A folder with the Makefile, its script, two locks and interpreters."""
 
     folder: Path
 

@@ -1,4 +1,6 @@
-"""`mlflow run -b kubernetes`, against a stand-in of a Docker daemon and of a cluster that runs each Job as a process.
+"""`mlflow run -b kubernetes`, against stand-ins of Docker and a cluster.
+
+The cluster runs each Job as a process.
 
 The words of a Job's command start a process as they are, without a shell, as a container would.
 """
@@ -122,7 +124,7 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def extra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages of the extra `kubernetes`, from its lock, beside the environment that the tests run in."""
+    """The packages of the extra `kubernetes`, from its lock, in a folder."""
     folder = tmp_path_factory.mktemp("extra")
     words = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "--target", str(folder)]
     subprocess.run(

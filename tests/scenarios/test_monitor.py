@@ -45,7 +45,7 @@ def _grown(make_project: MakeProject) -> Path:
 
 @pytest.fixture
 def monitored(_grown: Path) -> Iterator[Project]:
-    """A project whose model learned from a whole sample; the store is shared: it may be added to, Production stays."""
+    """A project with a model of a whole sample; shared: Production stays."""
     yield Project(_grown, draw(1))
     mlflow.end_run()
 
@@ -193,7 +193,10 @@ def test_the_logs_of_several_machines_are_read_whole_or_refused(monitored: Proje
 
 
 def write_log(folder: Path, rows: pd.DataFrame, times: Sequence[float] | None = None, version: str = "1") -> None:
-    """Write the rows as the service's log would have them; without `times` an hour apart from the 200th on."""
+    """Write the rows as the service's log has them, an hour apart.
+
+    From the 200th on, unless `times` are given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     features = rows.drop(columns="quality")
     lines = [
@@ -484,7 +487,10 @@ def as_parquet(rows: pd.DataFrame) -> bytes:
 
 
 def in_folder(files: dict[str, Callable[[pd.DataFrame], bytes]]) -> Callable[[pd.DataFrame, Path], Path]:
-    """Return what writes a folder of files, the rows dealt to them in turn; what begins with _ or . gets none."""
+    """Return a writer of a folder of files, to which rows are dealt in turn.
+
+    Those that begin with _ or . get none.
+    """
 
     def write(rows: pd.DataFrame, folder: Path) -> Path:
         tables = [name for name in files if not {part[0] for part in Path(name).parts} & set("._")]
@@ -510,7 +516,7 @@ def zstd(content: bytes) -> bytes:
 
 
 def is_known(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with columns of the service, and one more row that have no label yet."""
+    """Return the rows with columns of the service, one more without a label."""
     more = pd.concat([rows, rows.head(1).assign(quality=np.nan)])
     return more.assign(request_id="a", row=0, prediction=5.5, model_version="1")
 
@@ -577,7 +583,7 @@ NOT_TAKEN: dict[str, tuple[Callable[[pd.DataFrame, Path], Path], bool, str]] = {
 
 @dataclass
 class Chain:
-    """Stands for the chain that `retrain` runs, which takes seconds: keeps the address of the rows that it is given."""
+    """Stands for the chain of `retrain`: keeps the address of its rows."""
 
     data: str = ""
     id: str = "0" * 32

@@ -1,4 +1,4 @@
-"""Late labels of classes as a user types them: joined to a log, judged, learned from, and refused where they are unknown."""
+"""Late labels of classes: joined to a log, judged, learned from, refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _grown(make_project: MakeProject) -> Path:
 
 @pytest.fixture
 def monitored(_grown: Path) -> Iterator[Project]:
-    """A project with a model of three labels in Production; the store is shared, and Production stays."""
+    """A project of three labels in Production; shared: Production stays."""
     project = Project(_grown, draw_classes(LABELS, 300))
     project.write_recipe(lambda recipe: recipe.update(class_content("multiclass", {"type": "category"})))
     yield project

@@ -1,4 +1,4 @@
-"""A project of one's own: written by `recipeline new`, it runs, and `recipeline upgrade` says what of it is old."""
+"""A project of one's own, by `recipeline new`, and its upgrade."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PYTHONS = [sys.executable, *other_pythons()]
 
 @pytest.fixture(autouse=True)
 def _library(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Let the library be one that needs no pip to be locked, but where a test installs it."""
+    """Let the library need no pip to be locked, but where a test installs it."""
     if "full" not in request.keywords:
         monkeypatch.setattr(library, "require_library", lambda: WHEEL)
 
@@ -72,8 +72,9 @@ def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_prod
         (
             ("--data", "nowhere.csv", "--target", "a"),
             3,
-            "nowhere.csv must be a whole CSV or Parquet file. Got 'No such",
+            "--data must be an existing file. Got 'nowhere.csv', which does not exist, instead. Correct the path.",
         ),
+        (("--data", "{cars.parent}", "--target", "a"), 3, ", which is not a file, instead. Correct the path."),
         (("--data", "{cars}", "--target", "wieght"), 2, "Did you mean 'weight'"),
     ],
 )
@@ -113,7 +114,7 @@ def test_upgrade_says_what_differs_and_writes_what_the_owner_left_alone(
 
 
 def run(command: str, folder: Path, home: Path, *, code: int = 0) -> str:
-    """Run a command as whoever has just installed the library would; return what it printed."""
+    """Run a command as after the installation; return what it printed."""
     others = ("MLFLOW_", "PYTHON", "RECIPELINE_", "MAKE", "PYTEST_", "VIRTUAL_ENV", "WINE_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     environment = {**kept, "HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -156,7 +157,7 @@ def test_with_the_wheel_alone_a_new_project_runs_tests_serves_and_is_a_project_o
 
 
 def served(folder: Path, home: Path) -> Any:
-    """Return what the project's service answers to its own example, and end the service."""
+    """Return the service's answer to its own example, and end the service."""
     port = free_port()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     command = [folder / ".venv/bin/recipeline", "serve", "--port", str(port)]

@@ -1,4 +1,4 @@
-"""The notebook of examples/ runs, in a kernel of its own, and shows what it says that it shows."""
+"""The notebook of examples/ runs in a kernel, and shows what it says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples for Airflow and Argo: one task, an image, a command, an exit code and one JSON object."""
+"""The examples for Airflow and Argo: one task, an image, a JSON object."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class Final(Retried):
 
 @pytest.fixture
 def dag(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
-    """The module of the DAG, loaded with stand-ins of the names that it imports from Airflow; `task` is its task."""
+    """The module of the DAG, loaded with stand-ins of Airflow's names.
+
+    `task` is its task.
+    """
     made = types.SimpleNamespace(tasks={}, settings={}, dags=[])
 
     def decorate_dag(**settings: Any) -> Callable[..., Any]:
@@ -222,7 +225,7 @@ print(json.dumps([content, Workflow.model_validate(content).model_dump(by_alias=
 
 
 def lacking(content: Any, found: Any, place: str = "") -> list[str]:
-    """Return the places of a document that a model of it has not kept: it does not know them."""
+    """Return the places of a document that its model dropped as unknown."""
     if isinstance(content, dict):
         kept = found if isinstance(found, dict) else {}
         return [it for key, value in content.items() for it in lacking(value, kept.get(key), f"{place}.{key}")]

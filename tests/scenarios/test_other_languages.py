@@ -1,4 +1,7 @@
-"""Names, paths and reasons that mean something in a filter, a URI, a terminal or Markdown: taken as they are, or refused."""
+"""Names, paths and reasons with special meanings: taken as they are.
+
+Or refused: what means something in a filter, a URI, a terminal or Markdown.
+"""
 
 from __future__ import annotations
 

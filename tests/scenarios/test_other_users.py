@@ -32,7 +32,7 @@ NOBODY = 65534
 
 
 def as_reader(command: Callable[[], object]) -> int:
-    """Run `command` in a fork as a user without any rights of its own; return its wait status."""
+    """Run `command` in a fork as a user without rights; return its status."""
 
     def run() -> None:
         close_stores()
@@ -58,7 +58,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def readable(_ran: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """A project with a champion, in folders that everybody may read and nobody may write to."""
+    """A project with a champion, which everybody may read and nobody write."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "project"
         move_store(_ran, folder)

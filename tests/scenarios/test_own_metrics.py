@@ -1,4 +1,4 @@
-"""A recipe with metrics of its own, another primary metric and another level, from train to the report."""
+"""A recipe of own metrics, primary metric and level, to the report."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def describe_feature(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def made_up(*features: dict[str, Any], target: str = "thing", **changes: Any) -> dict[str, Any]:
-    """Return what makes of a model one that adds its features up, a missing one as nothing."""
+    """Return a maker of models that sum the features, missing ones as 0."""
     given = {
         "candidate": "Sum",
         "target": {"name": target, "type": "number", "unit": "m", "min": None, "max": None},
@@ -135,7 +135,7 @@ def drop(page: Page, text: str, name: str = "rows.csv") -> None:
 
 
 def as_csv(model: ServedModel, rows: int) -> list[list[str]]:
-    """Return a header and the sample so many times, the first feature different in each."""
+    """Return a header and the sample repeated, the first feature changed."""
     names = list(model.schema.names)
     sample = model.info.sample
     lines = [[str(sample[name]) for name in names] for _ in range(rows)]
@@ -256,7 +256,10 @@ def test_a_model_without_interval_and_grades_shows_the_prediction_alone(play: An
 
 
 def with_labels(*labels: Any, task: str = "binary", threshold: float | None = 0.3) -> dict[str, Any]:
-    """Return what makes of a model one of labels; the first feature moves the first and the last one apart."""
+    """Return a maker of models of labels, the first feature deciding.
+
+    It moves the first and the last label apart.
+    """
     features = [describe_feature("push"), describe_feature("idle")]
     target: dict[str, Any] = {
         "name": "taste",

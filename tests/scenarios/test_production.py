@@ -1,4 +1,4 @@
-"""The commands about Production: who was in it, why, what is broken, and the way back."""
+"""Commands about Production: who, why, what is broken, and the way back."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def with_json(project: Project, command: str, **params: str) -> Outcome:
 
 
 def broken(project: Project) -> list[dict[str, str]]:
-    """Return what doctor finds broken, each with a way to mend it; check the exit code."""
+    """Return the faults that doctor finds, with repairs; check the exit code."""
     outcome = with_json(project, "doctor")
     found = [finding for finding in json.loads(outcome.stdout)["values"] if finding["state"] == "broken"]
     assert outcome.exit_code == (7 if found else 0)
@@ -261,7 +261,9 @@ def cut_off_ledger(project: Project) -> None:
 def test_doctor_names_what_was_done_behind_its_back_and_repair_mends_it(served: Project, damage: Any, words: str) -> None:
     damage(served)
     assert any(words in finding["what"] for finding in broken(served))
-    served.ok("repair")
+    can_be_repaired = damage in (move_stage, move_alias)
+    told = served.ok("repair").stdout.splitlines()
+    assert any(line.startswith("repaired: " if can_be_repaired else "acknowledged: ") and words in line for line in told), told
     assert broken(served) == []
     served.production()
     served.ok("main", model="en")

@@ -1,4 +1,7 @@
-"""`promote --to`: a version of one registry is transferred to another, where the gate decides by what that one knows."""
+"""`promote --to`: the transfer of a version, and the gate of its target.
+
+The gate decides by what the target knows.
+"""
 
 from __future__ import annotations
 
@@ -220,7 +223,7 @@ def test_a_target_that_cannot_be_used_is_one_sentence_without_secrets(
 
 @dataclass
 class Pair:
-    """Two projects that no test's process has opened, and their folders as they were made."""
+    """Two projects, opened by no process of a test, and their first folders."""
 
     dev: Project
     prod: Project
@@ -234,7 +237,10 @@ class Pair:
         send(self.dev, self.prod, promote="always")
 
     def check(self) -> None:
-        """Production of the target loads; the transfer again ends with the version there, once, and all is whole."""
+        """Check that the target's Production loads, and that it arrives once.
+
+        The transfer is typed again, and ends with the version there.
+        """
         # The alias may be ahead of the stages until the next command.
         load_golden(Reader(self.prod.client), self.prod.client.get_model_version_by_alias(NAME, "champion"))
         assert "Production" in self.prod.versions().values()
@@ -258,7 +264,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def made_pair(make_project: MakeProject, wines: pd.DataFrame) -> Pair:
-    """A project of which version 1 goes to another one, whose Production is of a recipe of its own."""
+    """A project, and another with its own recipe, to which version 1 goes."""
     pair = Pair(make_project(wines), make_project(wines))
     for project, model in ((pair.dev, "en"), (pair.prod, "dt")):
         project.folder = project.folder.rename(project.folder.with_name(model))
@@ -282,7 +288,7 @@ MANY = ("log_artifact", "log_batch")
 @pytest.mark.full
 @pytest.mark.parametrize("kind", [*MANY, "runs", "registry"])
 def test_a_transfer_killed_after_any_write_leaves_production_and_the_next_one_finishes_it(pair: Pair, kind: str) -> None:
-    """What is there before a write is what is there after the one before it."""
+    """The state before a write is that after the one before it."""
     log = pair.prod.folder.with_name("moments")
     assert run_and_die(pair.send, at=-1, log=log) == 0
     names = dict(enumerate(log.read_text(encoding="utf-8").splitlines()))

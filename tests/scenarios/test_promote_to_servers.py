@@ -1,4 +1,4 @@
-"""`promote --to` between two team's servers, each MLflow on PostgreSQL and an S3 endpoint of its own."""
+"""`promote --to` between two servers on PostgreSQL and S3 endpoints."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerFo
 
 
 def keys_of(server: ServerFolder) -> dict[str, str]:
-    """Return the environment of a client that goes to a server's object store directly."""
+    """Return a client's environment for direct use of a server's objects."""
     return {name: value for name, value in exports(server).items() if name.startswith(("AWS_", "MLFLOW_S3_"))}
 
 
@@ -52,7 +52,7 @@ def partner(dev: Team, folder: Path, rows: pd.DataFrame, uri: str, location: str
 
 
 def assert_arrived(prod: Team, dev: Team) -> None:
-    """The version is in Production, loads from there, and is told of without its source."""
+    """Assert that the version is in Production, whole without its source."""
     assert prod.in_production == "1"
     version = prod.client.get_model_version(prod.model, "1")
     assert version.tags["recipeline.source_uri"] == dev.uri

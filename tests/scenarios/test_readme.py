@@ -1,6 +1,8 @@
-"""Every command of the README and the guide runs, as it is typed, in a copy of the project with an empty home.
+"""Every command of README and guide runs as typed, with an empty home.
 
-What builds an environment of its own is marked `full`; here those commands run in the environment of this suite.
+In a copy of the project.
+
+Tests that build an environment of their own are marked `full`; here those commands run in the environment of this suite.
 """
 
 from __future__ import annotations
@@ -49,7 +51,10 @@ pytestmark = pytest.mark.xdist_group("readme")
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what git tracks to `folder`, and the rows that the README calls wines.csv; use the environment of this suite."""
+    """Copy what git tracks to `folder`, with the rows as wines.csv.
+
+    Use the environment of this suite.
+    """
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     copy = folder / "wine"
     for name in names:
@@ -80,7 +85,10 @@ LESS = {
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the project, its recipe asking for less, with the environment of this suite; its steps' python is warm."""
+    """A copy of the project with a smaller recipe and a warm python.
+
+    It has the environment of this suite.
+    """
     folder = copy_project(tmp_path_factory.mktemp("readme"))
     for recipe, changes in LESS.items():
         content = (folder / recipe).read_text(encoding="utf-8")
@@ -96,7 +104,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def lend_environment(folder: Path) -> None:
-    """Make what `make setup` leaves behind in a copy of the project, pointing at the packages of this suite."""
+    """Make what `make setup` leaves behind, with this suite's packages."""
     lent = folder / ".venv"
     (lent / "bin").mkdir(parents=True)
     packages = Path(sys.executable).parent
@@ -176,7 +184,7 @@ def all_runs(folder: Path) -> dict[str, Run]:
 
 
 def stages(folder: Path) -> dict[str, str]:
-    """Return the stage of each version; the champion is the one in Production, where there is one."""
+    """Return the stage of each version; check that the champion's is Production."""
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
     found = {str(it.version): it.current_stage for it in client.search_model_versions(f"name = '{NAME}'")}
     in_production = [version for version, stage in found.items() if stage == "Production"]
@@ -211,7 +219,7 @@ ORDINARY = [
 
 @dataclass(frozen=True)
 class Tour:
-    """What the blocks printed, and the version in Production where the README ends and the guide begins."""
+    """The blocks' output, and the version in Production between the pages."""
 
     outputs: list[str]
     champion: ModelVersion
@@ -234,12 +242,12 @@ def tour(copy: Path) -> Tour:
 
 @pytest.fixture(scope="module")
 def outputs(tour: Tour) -> list[str]:
-    """What the blocks printed."""
+    """The output of the blocks."""
     return tour.outputs
 
 
 def test_the_tour_of_the_readme_leaves_the_best_of_all_candidates_in_production(copy: Path, tour: Tour) -> None:
-    """Not the best of those that a `model=` in a command left over, nor one that `promote=always` put there."""
+    """Not the best of a `model=` left over, nor one of `promote=always`."""
     train = all_runs(copy)[tour.champion.tags["recipeline.train_run_id"]]
     candidates = yaml.safe_load((copy / "recipe.yaml").read_text(encoding="utf-8"))["candidates"]
     compared = {
@@ -277,7 +285,7 @@ def server_lines() -> list[str]:
 
 
 def serve(lines: list[str], folder: Path, *, timeout: float = 120) -> Iterator[Path]:
-    """Start the servers of `lines` in the background, wait until they listen, and end them afterwards."""
+    """Serve `lines` in the background, wait until they listen, end them."""
     log = folder / "servers.log"
     started = [
         subprocess.Popen(
@@ -312,7 +320,7 @@ def listens(port: int) -> bool:
 
 
 def curl_answers(folder: Path) -> None:
-    """Check that the README's curl lines get what it says, and that the UI shows the runs."""
+    """Check the answers to the README's curl lines, and the UI's runs."""
     [mlflows, ours] = [block for block in BLOCKS if block.startswith("curl")]
     [prediction] = json.loads(run(mlflows, folder))["predictions"]
     assert 3 <= prediction <= 8
@@ -350,7 +358,7 @@ def test_the_model_is_served_and_the_runs_are_shown(serving: Path) -> None:
 
 @pytest.mark.full
 def test_the_readme_runs_word_for_word_from_a_fresh_copy_with_environments_of_its_own(tmp_path: Path) -> None:
-    """`make pipeline` in a folder with nothing but the project, then every other block, nothing replaced."""
+    """`make pipeline` in a bare copy, then every other block, as typed."""
     folder = copy_project(tmp_path)
     for block in ORDINARY:
         run(block, folder, timeout=900)

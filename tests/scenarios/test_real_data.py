@@ -68,7 +68,7 @@ def test_the_random_split_gives_the_figures_that_everyone_quotes_and_64_leaked_r
 
 
 def test_the_readme_shows_what_the_chain_prints_and_the_grouped_split_leaks_nothing(wine: Project) -> None:
-    """The summary of a first chain is the README's, line by line, but for where the rows are from."""
+    """The summary of a first chain is the README's, but for the rows' origin."""
     block = re.search(r"```text\n(Data:.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block
     shown = [line for line in block[1].splitlines() if line and not line.startswith("Data:")]
@@ -82,7 +82,7 @@ def test_the_readme_shows_what_the_chain_prints_and_the_grouped_split_leaks_noth
 
 
 def answers_as_the_guide_says(wine: Project) -> None:
-    """Check the answer that the guide shows against the model's, for the wine that it asks about."""
+    """Check the answer in the guide against the model's, for its wine."""
     guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
     [asked] = (json.loads(it) for it in re.findall(r"-d '(\{.*?\})'", guide, re.DOTALL))
     [shown] = (json.loads(it) for it in re.findall(r"```json\n(\{\"predictions\": \[\d.*?)```", guide, re.DOTALL))

@@ -1,4 +1,7 @@
-"""A store that a released version wrote: this version goes on with its Production, its ledger, its baseline and its log."""
+"""A store of a released version: this version goes on with all of it.
+
+Production, ledger, baseline and log.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ STORES, LOGS = (sorted((ROOT / "tests/stores").glob(pattern)) for pattern in ("*
 
 @pytest.fixture(params=STORES, ids=lambda path: path.name.removesuffix(".tar.xz"))
 def released(request: pytest.FixtureRequest, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
-    """The project of a released version, unpacked here and upgraded as MLflow upgrades it."""
+    """The project of a released version, upgraded as MLflow upgrades it."""
     with tarfile.open(request.param) as archive:
         # The filters are not in every Python 3.11; the archive is of this repository.
         archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))

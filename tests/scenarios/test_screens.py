@@ -1,4 +1,4 @@
-"""Every page that people see, looked at by a browser: nothing is cut off, and cards lead to each other inside MLflow."""
+"""Every page in a browser: nothing is cut off, and cards are linked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The chain, the lifecycle and the service on a team's server: MLflow on PostgreSQL and an S3 endpoint."""
+"""The chain, the lifecycle and the service on a team's server.
+
+MLflow on PostgreSQL and an S3 endpoint.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,10 @@ class Team(Project):
 
     @property
     def changes(self) -> list[str]:
-        """The kinds of the changes of Production; each follows the one before and is applied."""
+        """Return the kinds of Production's changes; each follows from the last.
+
+        All of them are applied.
+        """
         reading = Ledger(self.client, self.model).read()
         assert not reading.faults
         assert {entry.state for entry in reading.entries} == {APPLIED}
@@ -107,7 +113,7 @@ class Team(Project):
 
 
 def join(folder: Path, rows: pd.DataFrame, uri: str, location: str | None = None) -> Team:
-    """Return a project on the server at `uri`, whose artifacts are the server's or in `location`."""
+    """Return a project on the server at `uri`; artifacts there or in `location`."""
     team = Team(folder, rows)
     team.model, team.uri = f"Model{os.urandom(4).hex()}", uri
     names = {"name": team.model.lower(), "model_name": team.model, "experiment": f"Small {team.model}"}
@@ -128,7 +134,7 @@ def joined(server: ServerFolder, folder: Path, rows: pd.DataFrame, way: str) -> 
 
 
 def await_version(service: Server, wines: pd.DataFrame, version: str) -> None:
-    """Wait until a service predicts a row with a version; each of its workers takes it in its own time."""
+    """Wait until each worker of a service predicts a row with a version."""
     row = {name: float(wines[name].iloc[0]) for name in wines.columns[:-1]}
     deadline = time.monotonic() + 120
     while (answer := service.predict(row)).status_code != 200 or answer.json()["model"]["version"] != version:
@@ -323,7 +329,7 @@ def test_eight_clients_without_a_common_lock_run_the_chain_at_once(
 
 
 def await_line(lines: list[str], pattern: str, process: subprocess.Popen[str], *, seconds: float = 240, after: int = 0) -> None:
-    """Wait until a process has written a line that begins as the pattern says, `after` that many lines."""
+    """Wait until a process has written a line that matches, `after` so many."""
     deadline = time.monotonic() + seconds
     while not any(re.match(pattern, line) for line in lines[after:]):
         assert process.poll() is None, "".join(lines)
@@ -345,7 +351,7 @@ OF_A_HOP = ("host", "authorization", "connection", "content-length", "transfer-e
 
 @dataclass
 class Guard:
-    """A proxy in front of a server that answers those who send its header, and 401 to all others."""
+    """A proxy that lets those pass who send its header; 401 for others."""
 
     uri: str
     header: str | None
@@ -357,7 +363,10 @@ class Guard:
 
 @contextmanager
 def guarded(target: str, header: str | None = None, *, loses: bool = False) -> Iterator[Guard]:
-    """Yield a proxy of a server, for the block; no header: for everybody. `loses`: the first answer to each write is lost."""
+    """Yield a proxy of a server, for the block; no header: for everybody.
+
+    `loses`: the first answer to each write is lost.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
@@ -441,7 +450,10 @@ def test_a_user_or_a_token_from_the_environment_opens_the_server_and_is_written_
 
 @pytest.fixture(scope="module")
 def own_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MLflow's own server with users: `ann` and `bob`, who may write what is theirs, and read all."""
+    """MLflow's own server with users: `ann` and `bob`, who may read all.
+
+    They may write their own.
+    """
     folder = tmp_path_factory.mktemp("users")
     uv, into = str(Path(sys.executable).with_name("uv")), f"--target={folder}/packages"
     install = [uv, "pip", "install", "-q", "--no-deps", into, "Flask-WTF<2", "WTForms<4"]

@@ -1,4 +1,4 @@
-"""The challenger in shadow as a user has it: a real service, its log, monitor, and the decision of promote."""
+"""The challenger in shadow: a real service, its log, monitor and promote."""
 
 from __future__ import annotations
 
@@ -74,7 +74,10 @@ def ask(server: Server, rows: list[dict[str, Any]], name: str) -> list[float]:
 
 
 def await_shadow(server: Server, *, rows: int) -> str:
-    """Return the metrics once the shadow has predicted, dropped or refused so many rows."""
+    """Return the metrics once the shadow has handled so many rows.
+
+    Predicted, dropped or refused.
+    """
     deadline = time.monotonic() + 30
     while True:
         told = requests.get(f"{server.url}/metrics", timeout=5).text

@@ -1,4 +1,7 @@
-"""A wide panel with other names, patterns, rows that training leaves out, and a log that is learned from: through all doors."""
+"""A wide panel with other names, patterns and a filter, at all doors.
+
+Its log is learned from.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ SENT = ["person", "day", "p H", "port", *(f"gene {number}" for number in range(1
 
 
 def draw(people: int = PEOPLE, seed: int = 0, port: str = "Cork") -> pd.DataFrame:
-    """Return visits of people; those of the year 2009 and of testers are not to be learned from."""
+    """Return visits of people; the year 2009 and testers are filtered out."""
     rng = np.random.default_rng(seed)
     rows = 3 * people
     genes = {f"gene {number}": rng.normal(size=rows).round(3) for number in range(1, GENES + 1)}

@@ -1,5 +1,6 @@
-"""Tables of many shapes, each from its file to a Production that is asked and monitored; typed, grouped and timed ones are in
-`test_typed` and `test_splits`.
+"""Tables of many shapes, each from its file to a monitored Production.
+
+Typed, grouped and timed ones are in `test_typed` and `test_splits`.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ SHAPES: list[Draw] = [penguins, cars, claims, genes, unlisted]
 
 
 def project_of(make_project: MakeProject, draw: Draw) -> tuple[Project, pd.DataFrame]:
-    """Return a project of a table, with one chain behind it, and later rows of the same kind."""
+    """Return a project of a table with a chain, and later rows like it."""
     rng = np.random.default_rng(0)
     table, content = draw(rng, 500)
     project = make_project(table)

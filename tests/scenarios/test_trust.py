@@ -1,4 +1,7 @@
-"""One list of types and one reader for all commands: what is trained can be served, and nothing else is ever loaded."""
+"""One list of types and one reader for all commands.
+
+Models that are trained can be served, and nothing else is ever loaded.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ OWN = "from sklearn.linear_model import LinearRegression\nclass Own(LinearRegres
 
 
 def serve(project: Project, folder: Path, version: str = "") -> Any:
-    """Return a version (empty: the one in Production) as a worker of the service would load it."""
+    """Return a version, by default Production, as a service's worker loads it."""
     store = store_of(project)
     registry = Registry(store, NAME)
     chosen = registry.version(version) if version else registry.holder(CHAMPION)
@@ -109,7 +112,10 @@ class Bomb:
 
 
 def put_pickle(project: Project, version: str, place: Path) -> str:
-    """Put a pickle in the place of a version's model, as one who may write everything in the store; return the model's ID."""
+    """Replace a version's model by a pickle; return the model's ID.
+
+    As one does who may write everything in the store.
+    """
     client = project.client
     found = client.get_model_version(NAME, version)
     model_id = found.source.rpartition("/")[2]

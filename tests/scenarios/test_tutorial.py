@@ -1,4 +1,4 @@
-"""The tutorial runs as it is typed, in a copy of the project, and prints what it shows."""
+"""The tutorial runs as typed, in a copy, and prints what it shows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def joined(recipe: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_library(folder: Path) -> None:
-    """Lend a project an environment that finds the library, as the one from its lock does.
+    """Lend a project an environment that finds the library, as the lock's does.
 
     It has what the locks say already, and its python runs no pip: that would install into the environment of this suite.
     """

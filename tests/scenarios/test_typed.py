@@ -1,4 +1,7 @@
-"""A table of categories, dates, booleans and gaps, from its file to a monitored service: every door treats a row alike."""
+"""A table of categories, dates, booleans and gaps, alike at every door.
+
+From its file to a monitored service.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A typed table with labels to predict, from its file to every door: each says the same label with the same probabilities."""
+"""A typed table with labels, the same and as probable at every door."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ TARGETS: dict[str, tuple[dict[str, Any], Any, Any]] = {
 
 @dataclass(frozen=True)
 class Door:
-    """A project with a classifier in Production, a client of its service, and the model as MLflow loads it."""
+    """A project with a classifier, a client of its service, and its model.
+
+    As MLflow loads it.
+    """
 
     project: Project
     client: FlaskClient

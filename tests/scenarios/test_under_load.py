@@ -1,4 +1,4 @@
-"""The service while it is asked all the time: versions change, workers are killed, clients are slow, and it is told to end."""
+"""The service under load: new versions, killed workers, slow clients, ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.xdist_group("under load")
 
 @dataclass(frozen=True)
 class Versions:
-    """A project whose versions 1 and 2 were in Production, rows to ask, and what each version answers."""
+    """A project of two former Productions, rows, and the answers of each."""
 
     project: Project
     rows: list[dict[str, float]]
@@ -156,7 +156,10 @@ def server(versions: Versions, tmp_path: Path) -> Iterator[Server]:
 
 
 def loaded(server: Server, versions: Versions, during: Callable[[Load], object]) -> Report:
-    """Ask all the time while `during` is at work; return what became of the requests, every answer kept."""
+    """Ask while `during` works; return what became of the requests.
+
+    Every answer is kept.
+    """
     load = Load(server.port, server.requests(versions.rows), clients=CLIENTS, rate=RATE, keep_every=1)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(load.run, 600)
@@ -180,7 +183,7 @@ class Change:
 
 
 def change_versions(versions: Versions, load: Load, *, seconds: float, every: float) -> list[Change]:
-    """Roll back and forth between two versions; at the end wait until the last one is served."""
+    """Roll back and forth between two versions; wait for the last one."""
     changes, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end:
         begun = time.perf_counter()
@@ -258,7 +261,7 @@ def is_gone(server: Server, pid: int) -> bool:
 def assert_kills_are_survived(
     versions: Versions, server: Server, choose: Callable[[list[int]], int], *, times: int, every: float
 ) -> None:
-    """Only requests that a killed worker had taken are lost, and the workers come back."""
+    """Assert that only requests of a killed worker are lost; workers return."""
     kills: list[Kill] = []
     report = loaded(server, versions, lambda _: kills.extend(kill_workers(server, choose, times=times, every=every)))
     assert len(kills) == times
@@ -272,7 +275,10 @@ def assert_kills_are_survived(
 
 
 def was_under_way(broken: Broken, kill: Kill) -> bool:
-    """Whether a lost request was sent before the kill, or before the system had taken the worker's connections down."""
+    """Whether a lost request was sent before the kill or the reset.
+
+    The reset: the system takes down the worker's connections.
+    """
     return 0 < broken.sent < kill.at + 0.5 and kill.at < broken.at < kill.at + 2
 
 
@@ -293,7 +299,7 @@ def test_a_minute_of_kills_every_5_seconds_loses_only_requests_of_the_killed(ver
 
 
 def send_slowly(server: Server, row: dict[str, float], *, seconds: float, begun: Callable[[], object] = lambda: None) -> bytes:
-    """Send a request whose body takes so many seconds, byte by byte; return the answer, "" where there is none."""
+    """Send a body slowly, byte by byte; return the answer, "" for none."""
     text = server.requests([row])[0]
     head = text.index(b"\r\n\r\n") + 4
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:

@@ -1,4 +1,4 @@
-"""The whole chain on one table with its target in other units and about another origin."""
+"""The chain on one table in other units and about another origin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ CANDIDATES = {
 
 
 def run_chain(make_project: MakeProject, wines: pd.DataFrame, unit: float, origin: float) -> tuple[Any, Any]:
-    """Return the metrics and the decision of a chain on the target times `unit`, plus `origin`; thresholds alike."""
+    """Return metrics and decision for the target times `unit` plus `origin`.
+
+    Thresholds are moved alike.
+    """
     project: Project = make_project(wines.assign(quality=unit * wines["quality"] + origin))
 
     def scale(recipe: dict[str, Any]) -> None:
@@ -45,7 +48,10 @@ def run_chain(make_project: MakeProject, wines: pd.DataFrame, unit: float, origi
 def test_the_chain_finds_and_decides_the_same_whatever_the_unit_and_origin_of_the_target(
     make_project: MakeProject, wines: pd.DataFrame
 ) -> None:
-    """Linear models to 1e-4 in R2 and in units; trees to 0.03, as equally good splits are chosen by the last bit."""
+    """Linear models to 1e-4 in R2 and in units; trees to 0.03.
+
+    The last bit chooses among equally good splits.
+    """
     expected, decision = run_chain(make_project, wines, 1.0, 0.0)
     for unit, origin in ((1e-6, 0.0), (1.0, 1.7e9)):
         found, decided = run_chain(make_project, wines, unit, origin)

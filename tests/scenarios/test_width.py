@@ -1,4 +1,4 @@
-"""On a terminal of 80 columns nothing that is printed is wider, with colours and without."""
+"""On a terminal of 80 columns no line is wider, coloured or not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @contextmanager
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """Let stdout and stderr be a terminal of 80 columns for the block; give what it was sent."""
+    """Let stdout and stderr be a terminal of 80 columns; give its text."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     sent: list[bytes] = []
@@ -76,7 +76,7 @@ def typed(project: Project, name: str, options: dict[str, str], monkeypatch: pyt
 
 
 def too_wide(text: str) -> list[str]:
-    """Return the lines that are wider than 80 columns, but for one path, URL or ID on a line of its own.
+    """Return lines wider than 80 columns, but for a path, URL or ID alone.
 
     A counter overwrites itself: each state of it is a line.
     """

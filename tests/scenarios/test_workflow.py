@@ -62,7 +62,7 @@ def candidate_metrics(project: Project, train_run_id: str) -> dict[str, dict[str
 
 
 def whole_result(project: Project, evaluate_run_id: str) -> dict[str, Any]:
-    """Return all that an evaluation and its train run say, but for times and for the IDs of runs and models."""
+    """Return all of an evaluation and its train run but times and IDs."""
     train_run_id = project.tags(evaluate_run_id)["recipeline.train_run_id"]
     board = pd.read_csv(artifact_path(project, train_run_id, "leaderboard.csv"))
     verdict = artifact(project, evaluate_run_id, "verdict.json")
@@ -131,7 +131,7 @@ def test_a_chain_that_is_all_cached_imports_nothing_that_fits_or_draws_in_any_of
 
 
 def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:
-    """Of every kind of model, to the last digit, and with one worker as with two."""
+    """For every kind of model, to the last digit, and with one worker as with two."""
     project.write_recipe(use_every_kind)
     project.write_profile(engine={"n_jobs": 2})
     chain = project.ok("main").run_id
@@ -216,7 +216,7 @@ def test_a_step_says_which_run_it_builds_on_and_what_changed_since(project: Proj
 def test_a_step_says_which_code_changed_since_the_run_that_it_builds_on(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The project's code is a module of the user's that a candidate names; as each process, each command reads it anew."""
+    """Each command reads the module of a candidate anew, as processes do."""
     project.write_recipe(lambda c: c["candidates"].update(Own={"alias": "own", "estimator": "own_models.make"}))
     roots, digests = [], []
     for name, more in (("before", ""), ("edited", "# edited\n")):
@@ -682,7 +682,7 @@ def words_after(project: Project, *arguments: str) -> list[str]:
 
 
 def spawn(project: Project, *arguments: str, place: str = "out") -> Command:
-    """Start a step in a process of its own, which writes to files of the project's folder."""
+    """Start a step as a process that writes to files of the project's folder."""
     _, *words = words_after(project, *arguments)
     stdout, stderr = (project.folder / f"{place}.{name}" for name in ("stdout", "stderr"))
     return Command(*words, environment=os.environ, stdout=stdout, stderr=stderr)

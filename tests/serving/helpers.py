@@ -45,7 +45,7 @@ def wait_for(url: str, status: int = 200, seconds: float = 60, check: Callable[[
 
 
 class Server:
-    """`python -m recipeline serve` on a project, in a process of its own that has imported what it needs."""
+    """`python -m recipeline serve` in a process with its imports done."""
 
     def __init__(self, project: Project, *options: str, **environment: str) -> None:
         self.port = free_port()
@@ -82,7 +82,10 @@ class Server:
         return self.end_by_itself(20)
 
     def end_by_itself(self, seconds: float = 60) -> int:
-        """Return the exit code; a process that does not end in time is killed, with its workers."""
+        """Return the exit code; kill a process that does not end in time.
+
+        Its workers too.
+        """
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:

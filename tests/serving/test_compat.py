@@ -1,7 +1,9 @@
-"""Each thing that the library uses of Granian and Flask beyond their documented API, against those installed."""
+"""Undocumented parts of Granian, Flask and pyarrow in use."""
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import socket
 import subprocess
 import sys
@@ -13,8 +15,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from recipeline.serving._compat import end_setup
+from recipeline.serving._compat import end_setup, leave_s3_open
 from tests.conftest import ROOT
+from tests.faults import in_fork
 from tests.serving.helpers import free_port
 
 SERVER = """
@@ -55,7 +58,7 @@ def port() -> Iterator[int]:
 
 
 def ask(port: int, path: str, length: int) -> bytes:
-    """Return all that a server answers to a body of three bytes that says another length."""
+    """Return the answers to a body of three bytes that says another length."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\nabc".encode())
         return b"".join(iter(lambda: client.recv(1000), b""))
@@ -82,3 +85,18 @@ def test_after_the_end_of_the_setup_flask_takes_no_hooks() -> None:
         with pytest.raises(AssertionError, match="first request"):
             register(lambda: None)
     assert app.test_client().get("/").status_code == 404
+
+
+def test_pyarrow_shuts_s3_down_by_a_function_that_can_be_taken_back() -> None:
+    def work() -> None:
+        called = list[int]()
+        atexit._clear()
+        atexit.register(called.append, 1)
+        sys.modules.pop("pyarrow.fs", None)
+        importlib.import_module("pyarrow.fs")
+        assert atexit._ncallbacks() == 2
+        leave_s3_open()
+        atexit._run_exitfuncs()
+        assert called == [1]
+
+    assert in_fork(work) == 0

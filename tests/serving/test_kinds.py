@@ -1,4 +1,4 @@
-"""Schemas of every kind: what the service takes fits its description, and what it refuses does not."""
+"""Schemas of every kind: rows that are taken fit, refused ones do not."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ print(metrics.expose().decode())
 
 
 def work(folder: Path, rows: int) -> str:
-    """Return what a worker with a folder that it shares tells after it has predicted some rows."""
+    """Return a worker's metrics, in a shared folder, after some predictions."""
     code, environment = WORKER.format(folder=str(folder), rows=rows), {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return done.stdout

@@ -122,6 +122,17 @@ def test_a_service_that_cannot_start_says_so_in_one_sentence(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("tokens", ["schlüssel", "good, two words", os.fsdecode(b"\xff")])
+def test_a_token_that_no_header_can_hold_is_refused_at_the_start(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tokens: str
+) -> None:
+    monkeypatch.setenv("RECIPELINE_SERVICE_TOKENS", tokens)
+    done = project.run("serve")
+    assert done.exit_code == 2
+    assert "RECIPELINE_SERVICE_TOKENS must be letters, digits and signs of ASCII" in done.stderr
+    assert tokens not in done.stderr
+
+
 def test_a_port_that_is_taken_is_named(copied: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

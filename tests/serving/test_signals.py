@@ -1,4 +1,4 @@
-"""Signals to a service of its own: forked from here, and without a store, so that it starts in a fraction of a second."""
+"""Signals to a service of its own, forked and without a store: fast."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Forked:
         return [path.name for path in self.temporary.iterdir()]
 
     def has_ended(self) -> bool:
-        """Whether the parent is gone; its exit code, or the signal that killed it as a negative number, is kept."""
+        """Whether the parent is gone; keep its exit code, or minus the signal."""
         if self.code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.code = os.waitstatus_to_exitcode(status) if pid else None
@@ -181,7 +181,7 @@ def test_signals_that_mean_nothing_to_the_service_change_nothing_whoever_gets_th
 
 
 def test_a_worker_that_is_not_forked_ignores_the_same_signals(tmp_path: Path) -> None:
-    """What a parent ignores is ignored in its forks; a new interpreter begins with the defaults."""
+    """Ignored signals are inherited by forks; a new interpreter has defaults."""
 
     def work() -> None:
         for number in IGNORED:
@@ -240,7 +240,10 @@ def test_the_folder_of_a_service_of_which_nothing_lives_is_removed_by_the_next_o
 def test_until_the_drain_is_over_it_is_not_ready_and_every_request_is_answered(
     start: Start, row: dict[str, float], number: int, to_all: bool
 ) -> None:
-    """A process manager tells the parent (Kubernetes, Docker), or all processes alike (systemd, a terminal)."""
+    """A manager tells the parent (Kubernetes, Docker) or all (systemd).
+
+    A terminal also tells all processes.
+    """
     service = start(drain_seconds=1)
     began = time.monotonic()
     (os.killpg if to_all else os.kill)(service.pid, number)

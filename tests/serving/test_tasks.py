@@ -38,7 +38,7 @@ def number(kind: str = "number", interval: Interval | None = None, **limits: Any
 
 
 def shares(labels: int, task: str) -> st.SearchStrategy[np.ndarray]:
-    """Return predictions of a task: probabilities of the positive label, or of all labels."""
+    """Return predictions of a task: probabilities of one label or of all."""
     if task == "binary":
         return arrays(float, st.integers(1, 5), elements=st.floats(0, 1))
     raw = arrays(float, st.tuples(st.integers(1, 5), st.just(labels)), elements=st.floats(0.01, 1))

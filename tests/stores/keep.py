@@ -1,4 +1,6 @@
-"""Writes the store of this version: a chain, a second one that replaced its model, and the log of its service.
+"""Write the store of this version: two chains, and its service's log.
+
+The second chain replaced the model of the first.
 
 A part of the log lies beside it, as the service wrote it.
 
@@ -57,7 +59,10 @@ def main() -> None:
 
 
 def write_log(project: Project, folder: Path, rows: Sequence[Mapping[str, float]]) -> Path:
-    """Ask the service of a project about rows, one at a time and all at once; return its prediction log, in `folder`."""
+    """Ask the service one row at a time and all at once; return its log.
+
+    The prediction log, in `folder`.
+    """
     store = open_store(project.uri, root=project.folder)
     champion = Registry(store, NAME).holder(CHAMPION)
     assert champion is not None

@@ -1,4 +1,4 @@
-"""Each thing that the library uses of MLflow beyond its documented API, against the installed MLflow."""
+"""Undocumented parts of MLflow in use, against the installed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run and its model are written into another store whole, under new IDs, which replace the old ones in all texts."""
+"""A run and its model are copied whole, under new IDs in all texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric, Param
+from mlflow.entities import LoggedModelOutput, Metric, Param, Run
 from sklearn.linear_model import LinearRegression
 
 from recipeline.artifacts import CARD, DATASET, LEADERBOARD, MODEL_CARD, VERDICT
@@ -101,19 +101,19 @@ def test_a_copy_is_whole_and_has_new_ids_in_its_texts_tags_and_model(
     assert (described.model_id, described.run_id) == (new_model, nested.id)
     assert str(tmp_path / "other") in described.artifact_path
     assert [name for name in files | digests if files.get(name) != digests.get(name)] == [DESCRIPTION]
-    check_runs(other, opened.id, nested.id, new_model, source=run.id)
+    check_runs(other, opened.id, nested.id, new_model, source=copy.entity)
 
 
-def check_runs(other: Store, run_id: str, candidate: str, model_id: str, *, source: str) -> None:
-    """The copies say in the other store what their sources said, and where they are from."""
+def check_runs(other: Store, run_id: str, candidate: str, model_id: str, *, source: Run) -> None:
+    """Check that copies say what their sources said, and name them."""
     found, inner = other.client.get_run(run_id), other.client.get_run(candidate)
     assert (found.info.status, inner.info.status) == ("FINISHED", "FINISHED")
     tags = found.data.tags
     assert tags["recipeline.profile"] == "dev (transferred)"
-    assert tags["recipeline.source_run_id"] == source
+    assert tags["recipeline.source_run_id"] == source.info.run_id
     assert tags.items() >= ORIGIN.items()
     assert (tags["mlflow.runName"], tags["mlflow.note.content"]) == ("train · lr", "\\*fine\\*")
-    assert "recipeline.opening" not in tags
+    assert tags["recipeline.opening"] != source.data.tags["recipeline.opening"]  # its own
     assert inner.data.tags["mlflow.parentRunId"] == run_id
     assert inner.data.tags["model_type"] == "lr"
     assert found.data.metrics == {"best.r2": 0.5}

@@ -1,4 +1,7 @@
-"""The catalogue of tags is whole: the code writes no other, names none by text, and the documents list all of them."""
+"""The catalogue of tags is whole: written, named and documented.
+
+The code writes no other, and names none by text.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def names_by_text(path: Path) -> list[str]:
 
 
 def written_names(path: Path) -> Iterator[str]:
-    """Yield the names that a module gives to `tag(name=...)`, `parent_tag("name")` and `own_tag("name")`."""
+    """Yield the names given to `tag(name=)`, `parent_tag` and `own_tag`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr == "tag":

@@ -203,7 +203,7 @@ def test_members_are_fitted_instead_of_a_mean_and_each_once(with_mean: Recipe) -
 
 @pytest.fixture(scope="module")
 def assembled(wines: pd.DataFrame) -> tuple[VotingRegressor, VotingRegressor, pd.DataFrame]:
-    """The mean assembled of fitted members, the same mean as scikit-learn fits it, and rows that neither saw."""
+    """A mean of fitted members, the same of scikit-learn, and unseen rows."""
     recipe = with_candidate(members=MEMBERS)
     features, target = wines[list(recipe.features)], wines[recipe.target].to_numpy()
     fitted = {name: build_candidate(recipe, name).fit(features[:300], target[:300]) for name in MEMBERS}

@@ -1,4 +1,4 @@
-"""Transformers of column types: parts of dates are those of pandas, encoders take what they have not seen."""
+"""Transformers of column types: parts of dates, and unseen categories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preprocessing: columns of numbers keep their plain list, others come through a part for each kind of column."""
+"""Preprocessing: a plain list for numbers, a part for each other kind."""
 
 from __future__ import annotations
 

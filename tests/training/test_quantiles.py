@@ -129,7 +129,7 @@ def test_columns_without_values_or_with_one_value_only_are_fitted_on_all_rows_an
 
 
 def test_the_interval_is_chosen_by_its_score_and_not_by_its_width() -> None:
-    """The spread is 0.2, and 5 in one row of 14, most of which a constant interval, though narrower, misses."""
+    """The spread is 0.2, and 5 in one row of 14, which a constant one misses."""
     rng = np.random.default_rng(0)
     features = pd.DataFrame({"a": rng.uniform(0, 1, 1000), "b": rng.normal(size=1000)})
     target = features["b"].to_numpy() + np.where(features["a"] > 0.93, 5.0, 0.2) * rng.normal(size=1000)

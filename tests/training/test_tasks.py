@@ -49,7 +49,7 @@ TREES = [
 def test_trees_learn_the_same_whatever_the_unit_and_origin_of_the_target(
     model: BaseEstimator, unit: float, origin: float
 ) -> None:
-    """To 0.05 in R2: of splits that are equally good, the last bit of the target chooses one."""
+    """To 0.05 in R2: of equally good splits the last bit chooses one."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 2))
     target = features @ [1.0, 0.5] + rng.normal(0, 0.3, 200)

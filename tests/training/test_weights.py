@@ -146,7 +146,7 @@ def test_a_candidate_that_takes_no_weights_is_refused_by_name_and_only_where_the
 
 
 class Numbered(DecisionTreeClassifier):
-    """A classifier that accepts the numbers 0, 1, 2 ... as labels and nothing else, as XGBoost's."""
+    """A classifier that takes the labels 0, 1, 2 and on only, as XGBoost's."""
 
     def fit(self, rows: Any, target: Any, sample_weight: Any = None) -> Numbered:
         assert sorted(set(target)) == [0, 1]

@@ -21,7 +21,7 @@ LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source
 
 
 class Loaded(HTMLParser):
-    """What a page loads, and the rest of its links."""
+    """The addresses that a page loads, and its other links."""
 
     def __init__(self) -> None:
         super().__init__()

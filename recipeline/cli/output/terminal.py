@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import sys
 import textwrap
 from datetime import datetime
@@ -11,6 +13,7 @@ from typing import TextIO
 
 import click
 
+from recipeline.errors import UnavailableError
 from recipeline.escape import for_terminal
 
 #: Highlighted words: outcomes and verdicts, as whole words.
@@ -29,13 +32,40 @@ def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None =
     """Print text to stdout, stderr or another stream, control characters escaped.
 
     On a terminal, unless `as_is`, long lines are wrapped and indented, and outcomes are coloured where NO_COLOR is not set.
+    Nothing is printed to a closed stream. Text that stderr does not take is lost: work goes on though its log is full. A
+    reader of stdout that is gone, as `head`, ends the process with 141, as it ends other programs.
+
+    Raises
+    ------
+    UnavailableError : stdout cannot be written to.
     """
     shown, stream = for_terminal(text), file or (sys.stderr if err else sys.stdout)
+    if stream is None:
+        return
     if stream.isatty() and not as_is:
         shown = fit(shown, _width(stream))
         if not os.environ.get("NO_COLOR"):
             shown = _WORDS.sub(lambda found: click.style(found[0], fg=found.lastgroup), shown)
-    click.echo(shown, err=err, nl=nl, file=file)
+    try:
+        click.echo(shown, err=err, nl=nl, file=file)
+    except OSError as error:
+        _forget(stream)
+        if stream is sys.stderr:
+            return
+        if isinstance(error, BrokenPipeError):
+            sys.exit(128 + signal.SIGPIPE)
+        raise UnavailableError(
+            f"The result cannot be written to stdout: {error.strerror}.", fix="Free space on its disk, or send it elsewhere."
+        ) from None
+
+
+def _forget(stream: TextIO) -> None:
+    """Drop what a stream could not write.
+
+    The interpreter would try it again at its end.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def local_time(time: datetime) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recipeline.inference._compat import HISTOGRAM, IS_LEAF, VALUE
 
@@ -26,7 +28,7 @@ class SmallTrees:
     """
 
     splits: Sequence[tuple[int, float]]
-    trees: Sequence[tuple[Sequence[int], np.ndarray]]
+    trees: Sequence[tuple[Sequence[int], pa.DoubleArray]]
 
     @classmethod
     def of(cls, trees: Sequence[np.ndarray]) -> SmallTrees:
@@ -39,7 +41,7 @@ class SmallTrees:
         for nodes in trees:
             inner = np.flatnonzero(nodes[IS_LEAF] == 0)
             splits = [(int(nodes[HISTOGRAM.feature][node]), float(nodes[HISTOGRAM.threshold][node])) for node in inner]
-            values = np.array([_walk(nodes, inner, answers) for answers in range(2 ** len(inner))])
+            values = pa.array([_walk(nodes, inner, answers) for answers in range(2 ** len(inner))], pa.float64())
             found.append(([places.setdefault(split, len(places)) for split in splits], values))
         return cls(list(places), found)
 
@@ -54,13 +56,15 @@ class SmallTrees:
         for (column, threshold), found in zip(self.splits, is_right, strict=True):
             np.greater(columns[column], threshold, out=found)
         bits = is_right.view(np.uint8)
-        total, answers, value = np.full(count, baseline), np.empty(count, dtype=np.uint8), np.empty(count)
+        total, answers = np.full(count, baseline), np.empty(count, dtype=np.uint8)
+        seen_by_arrow = pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(answers)])
         for places, values in self.trees:
             answers.fill(0)
             for place in places:
                 np.add(answers, answers, out=answers)  # a shift to the left, six times as fast as one
                 np.bitwise_or(answers, bits[place], out=answers)
-            total += values.take(answers, out=value, mode="clip")  # none is beyond; "raise" would copy
+            # numpy would make indices of 8 bytes first, which takes half as long again.
+            total += pc.take(values, seen_by_arrow, boundscheck=False).to_numpy()
         return total
 
 

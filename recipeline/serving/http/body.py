@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from recipeline.serving.http.answers import Refusal
@@ -57,6 +58,21 @@ def decode_body(environ: dict[str, Any], body: bytes, most: int) -> bytes:
     if coding not in _GZIP:
         raise Refusal(415, "The body must be compressed by gzip, or not at all.", headers={"Accept-Encoding": "gzip"})
     return _gunzip(body, most)
+
+
+def require_last_line(environ: Mapping[str, Any], content: bytes) -> None:
+    """Refuse lines of text of unknown length, as in chunks, that end within a line.
+
+    A connection that breaks ends a body of unknown length like its last chunk does. JSON and gzip have an end of their own; a
+    number at the end of a text may be the half of one.
+
+    Raises
+    ------
+    Refusal : its last line has no end.
+    """
+    has_end = environ.get("CONTENT_LENGTH") or environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() in _GZIP
+    if not has_end and content and not content.rstrip(b"\0").endswith((b"\n", b"\r")):  # in UTF-16 a zero follows
+        raise Refusal(400, "A body in chunks must end with a line break: it may have been cut off. Or send Content-Length.")
 
 
 def _gunzip(body: bytes, most: int) -> bytes:

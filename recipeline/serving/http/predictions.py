@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request as PlainRequest
 from recipeline.monitoring.live.log_format import FEATURES, OTHERS, STAMP
 from recipeline.monitoring.tasks.every import TASKS
 from recipeline.serving.http.answers import FACTS, ID, JSON, OUTSIDE, Refusal, answer, served_by
-from recipeline.serving.http.body import decode_body, read_body
+from recipeline.serving.http.body import decode_body, read_body, require_last_line
 from recipeline.serving.http.fast_path import Application
 from recipeline.serving.http.structured import as_counts
 from recipeline.serving.logs.background import as_line
@@ -26,11 +26,9 @@ from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.shadow.pending import Pending, Shadowed
-from recipeline.serving.state import Service
+from recipeline.serving.state import FEW_ROWS, Service
 
 CSV = "text/csv"
-
-_FEW_ROWS = 16
 
 #: Answers a request, whose media type and body are given.
 _Work = Callable[[Service, PlainRequest, str, bytes], Response]
@@ -51,7 +49,10 @@ def _at_work(service: Service, work: _Work, kinds: Collection[str], asked: Plain
         raise Refusal(429, "Too many requests are at work. Ask again in a moment.", headers={"Retry-After": "1"})
     service.metrics.in_flight.inc()
     try:
-        return work(service, asked, kind, decode_body(asked.environ, sent, most))
+        content = decode_body(asked.environ, sent, most)
+        if kind == CSV:
+            require_last_line(asked.environ, content)
+        return work(service, asked, kind, content)
     except UnreadableBody as error:
         raise Refusal(400, str(error)) from None
     except BadRows as error:
@@ -72,7 +73,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     parsed = time.perf_counter()
     outside = _check_range(service, model, values, beside)
     validated = time.perf_counter()
-    predicted = model.predict(values)
+    predicted = service.predict(model, values)
     done = time.perf_counter()
     answer = {**model.task.answer(predicted), "model": model.identity, **model.task.grant(wishes, predicted, values)}
     if outside:
@@ -97,7 +98,7 @@ def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Re
     beside = Beside()
     values = parse(body, model.schema, max_rows=service.settings.max_rows, beside=beside)
     outside = _check_range(service, model, values, beside)
-    predicted = model.predict(values)
+    predicted = service.predict(model, values)
     _record(service, asked, Answered(model, values, predicted, beside, outside.unlike if outside else None))
     response = answer({"predictions": model.task.say(predicted)})
     _tell_outside(response, outside)
@@ -195,7 +196,7 @@ def _record(service: Service, asked: PlainRequest, found: Answered) -> None:
         return
     kept_rows = Asked(time.time(), environ[ID], found, pending)
     # The lines of a few rows are made here: a thread that makes many at once lets other requests wait for the interpreter.
-    record = kept_rows.encoded() if rows <= _FEW_ROWS else kept_rows
+    record = kept_rows.encoded() if rows <= FEW_ROWS else kept_rows
     if quota and second is not None:
         quota.hold(second, drawn / wanted.sample, record, rows)
     else:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from recipeline.data.origin.filesystems import open_filesystem
+from recipeline.serving._compat import leave_s3_open
 from recipeline.serving.http.predictions import as_lines
 from recipeline.serving.logs.archiver import Archiver
 from recipeline.serving.logs.background import BackgroundLog
@@ -36,6 +37,7 @@ def open_request_log(service: Service, folder: Path, archive: str, meeting: Path
         service.quota = Quota(wanted.rate, log.add, RowCounts(meeting), dropped, sample=wanted.sample)
     if not archive:
         return None
+    leave_s3_open()
     # One attempt each: what fails is tried again by the archiver, which tells it.
     open_archive = partial(open_filesystem, archive, attempts=1)
     archiver = Archiver(

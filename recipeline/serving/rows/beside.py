@@ -28,9 +28,10 @@ class Beside:
     def add(self, name: str, values: Sequence[Any]) -> None:
         """Add a column.
 
-        Values that are no single value of JSON, or very long, count as not sent.
+        Values that are no single value of JSON, or very long, count as not sent. Integers of more than 64 bits are floats, as
+        most readers of JSON have them.
         """
-        kept = [value if _is_kept(value) else UNSAID for value in values]
+        kept = [_keep(value) for value in values]
         if any(value is not UNSAID for value in kept):
             self.others[name] = kept
 
@@ -39,5 +40,13 @@ class Beside:
         return {name: values[row] for name, values in self.others.items() if values[row] is not UNSAID}
 
 
-def _is_kept(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST)
+def _keep(value: Any) -> Any:
+    """Return a value as the log can have it, or UNSAID."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else UNSAID
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        try:
+            return float(value)
+        except OverflowError:
+            return UNSAID
+    return value if value is None or isinstance(value, bool | int | float) else UNSAID

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +12,9 @@ from recipeline.serving.rows.faults import BadRows, Fault, Faults, TooManyRows, 
 
 #: Objects and lists that an honest body has besides its rows.
 _AROUND_ROWS = 16
+
+#: Escapes of halves of characters. Half a character can be written to no log and sent in no answer.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _Object(dict[str, Any]):
@@ -45,10 +49,11 @@ def read_json(body: bytes) -> Any:
 
     Raises
     ------
-    UnreadableBody : it is not JSON, or it is nested too deeply.
+    UnreadableBody : it is not JSON, it is nested too deeply, or a text of it has half a character.
     """
     try:
-        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_collect)
+        text = body.decode("utf-8-sig")
+        value = json.loads(text, object_pairs_hook=_collect)
     except UnicodeDecodeError as error:
         raise UnreadableBody(f"The body is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
@@ -58,6 +63,12 @@ def read_json(body: bytes) -> Any:
         raise UnreadableBody("The JSON body is nested too deeply.") from None
     except ValueError:  # a number of thousands of digits
         raise UnreadableBody("The JSON body has a number with too many digits.") from None
+    if _HALF.search(text):  # may be a whole one, of two escapes
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise UnreadableBody("The JSON body has half a character: \\ud800 to \\udfff without its other half.") from None
+    return value
 
 
 def require_once(value: object) -> None:

@@ -81,6 +81,23 @@ def is_new(uri: str, *, root: Path) -> bool:
     return path is not None and not path.exists()
 
 
+def holds_store(path: Path) -> bool:
+    """Whether a SQLite file has MLflow's tables.
+
+    True for one that exists and cannot be read: to open it tells why.
+    """
+    if not path.is_file():
+        return path.exists()
+    try:
+        with closing(_read(path)) as connection:
+            connection.execute(COUNT_SCHEMAS)
+    except sqlite3.OperationalError as error:
+        return getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_ERROR  # no such table
+    except sqlite3.DatabaseError:
+        return True
+    return True
+
+
 def is_writable(path: Path) -> bool:
     """Whether this user may write a SQLite file, and what SQLite keeps beside it."""
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))

@@ -75,7 +75,7 @@ NOON = 1_796_040_000.0
 
 
 def archived(store: Path, *days_ago: int) -> list[str]:
-    """Put an empty file of a second of each day into an archive in a folder; return their names."""
+    """Archive an empty file of a second of each day; return their names."""
     writer, names = Writer("host", 1), []
     for days in days_ago:
         name = archived_name(writer.next_name(), (NOON - days * 86_400, NOON - days * 86_400))

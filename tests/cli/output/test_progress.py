@@ -82,7 +82,7 @@ def test_what_has_no_known_end_is_said_after_a_second_and_then_now_and_then(
 
 
 def shown_after_wipes(sent: str) -> list[str]:
-    """Return what a terminal showed, one after the other, on the line that is overwritten."""
+    """Return what a terminal showed on the line that is overwritten, in order."""
     return [part for part in re.split(r"\r *\r|\r\n", sent) if part]
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -29,6 +32,50 @@ def test_what_a_terminal_acts_upon_is_written_out(capsys: pytest.CaptureFixture[
     assert "\x1b" not in shown.out
     assert "red" in shown.out
     assert "\x07" not in shown.err
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_to_a_stream_that_is_closed_nothing_is_printed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """`recipeline history >&-`: Python has no such stream then."""
+    monkeypatch.setattr(sys, name, None)
+    echo("word", err=name == "stderr")
+
+
+PRINT = """
+import sys
+from recipeline.cli.output.stdout import print_json
+from recipeline.cli.output.results import CommandResult
+from recipeline.cli.output.terminal import echo
+from recipeline.cli.process import run_process
+
+def work():
+    echo("progress", err=True)
+    if {as_json}: print_json(CommandResult("x", "", "ok", 0))
+    else: echo("result\\n" * 20_000)
+    return 0
+
+run_process("x", ["--json"] * {as_json}, work)
+"""
+
+
+@pytest.mark.parametrize(
+    ("as_json", "ends", "code", "said"),
+    [
+        (False, ">/dev/full", 6, "x: The result cannot be written to stdout: No space left on device. Free space"),
+        (False, "2>/dev/full >/dev/null", 0, ""),
+        (True, ">&-", 0, "progress"),
+        (True, "| true; exit ${PIPESTATUS[0]}", 141, "progress"),
+    ],
+)
+def test_a_stream_that_cannot_be_written_costs_no_traceback(as_json: bool, ends: str, code: int, said: str) -> None:
+    script = shlex.join([sys.executable, "-c", PRINT.format(as_json=as_json).replace("import sys", "import sys, time", 1)])
+    if "true" in ends:  # whose reader is gone before the first line
+        script = script.replace("def work():", "def work():\n    time.sleep(0.3)")
+    done = subprocess.run(["bash", "-c", f"{script} {ends}"], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_commands_print_by_one_function() -> None:

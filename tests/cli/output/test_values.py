@@ -1,4 +1,7 @@
-"""Every command and every step prints one object with --json, as the schema in the documents says, whatever the exit code."""
+"""Every command and step prints one object with --json, by its schema.
+
+This holds for every exit code.
+"""
 
 from __future__ import annotations
 

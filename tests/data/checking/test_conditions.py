@@ -1,4 +1,4 @@
-"""Conditions of rows: on typed values, on tables of text, and as the recipe states them."""
+"""Conditions of rows: on typed values, on tables of text, in the recipe."""
 
 from __future__ import annotations
 

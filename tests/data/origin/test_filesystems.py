@@ -1,4 +1,4 @@
-"""Object stores by their URI: options from the environment, nothing asked, and no secret in an error."""
+"""Object stores by their URI: options from the environment, no secrets."""
 
 from __future__ import annotations
 

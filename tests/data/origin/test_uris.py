@@ -137,7 +137,7 @@ def test_the_scheme_of_an_http_uri_may_be_in_capitals(tmp_path: Path, recipe: Re
 def test_a_uri_that_only_pandas_can_read_is_read_as_it_is(
     tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What pandas asks of fsspec stands in for it; users install it where their rows are in such a place."""
+    """A stand-in of fsspec, which users install for rows in such a place."""
     content = gzip.compress(WINES)  # what is hashed is what is there, so pandas must not unpack it
 
     def open_file(uri: str, mode: str) -> Any:
@@ -287,7 +287,10 @@ def test_a_path_is_where_its_folder_says_and_a_uri_of_another_place_is_none(tmp_
 
 @contextmanager
 def listening(reply: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Give the port of a server that deals so with each connection, each in a thread of its own."""
+    """Give the port of a server that deals so with each connection.
+
+    Each in a thread of its own.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def deal(peer: socket.socket) -> None:
@@ -307,7 +310,7 @@ def listening(reply: Callable[[socket.socket], None], context: ssl.SSLContext | 
 
 
 def say(*parts: bytes, then: float = 0.0) -> Callable[[socket.socket], None]:
-    """Return a server that reads a request, says `parts`, and hangs up `then` seconds later."""
+    """Return a server that reads a request, says `parts`, and hangs up later."""
 
     def reply(peer: socket.socket) -> None:
         peer.recv(65536)
@@ -320,7 +323,7 @@ def say(*parts: bytes, then: float = 0.0) -> Callable[[socket.socket], None]:
 
 @pytest.fixture(scope="session")
 def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """What a server needs to speak TLS under a certificate that nobody trusts."""
+    """A server's TLS settings with a certificate that nobody trusts."""
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificate")
     folder = tmp_path_factory.mktemp("tls")

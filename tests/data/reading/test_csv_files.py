@@ -25,7 +25,7 @@ LINES = st.lists(st.lists(FIELDS, min_size=1, max_size=4), max_size=8)
 def test_a_file_has_the_rows_and_the_faults_that_the_rules_of_lines_give(
     monkeypatch: pytest.MonkeyPatch, lines: list[list[str]], end: str, block: int
 ) -> None:
-    """The reader of files looks at columns of a batch; the service looks at one line after the other."""
+    """Columns of a batch in a file, and one line of a request, are alike."""
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", block)
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator=end).writerows([["a", "b"], *lines])

@@ -1,4 +1,4 @@
-"""Columns under the recipe's names, of CSV and Parquet; the layout keeps the file's own."""
+"""Columns under the recipe's names; the layout keeps the file's own."""
 
 from __future__ import annotations
 

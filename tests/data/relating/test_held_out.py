@@ -16,7 +16,7 @@ from recipeline.inference.columns import Columns
 
 
 def hold_few(patch: pytest.MonkeyPatch, cells: int) -> None:
-    """Let no more than so many cells be held, so that a small table is read in batches."""
+    """Let so few cells be held that a small table is read in batches."""
     patch.setattr("recipeline.data.stored_rows.HELD", cells)
     patch.setattr("recipeline.data.stored_rows._BATCH", max(1, cells // 2))
 

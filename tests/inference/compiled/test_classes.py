@@ -89,7 +89,7 @@ KERNELS = [calibrated(make_pipeline(StandardScaler(), it)) for it in (SVC(), SVC
 
 
 def fitted(model: BaseEstimator, rows: pd.DataFrame, codes: TargetCodes, threshold: float = 0.4) -> BaseEstimator:
-    """Return a classifier of parts of the target's range, that of two labels as it is logged."""
+    """Return a classifier of parts of the target's range, as it is logged."""
     order = rows[TARGET].rank(method="first").to_numpy()
     place = (order * len(codes.labels) / (len(rows) + 1)).astype(int)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Encoders as look-ups: the compiled form of a model of typed columns answers as the model does."""
+"""Encoders as look-ups: the compiled form answers as the model does."""
 
 from __future__ import annotations
 

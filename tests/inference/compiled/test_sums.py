@@ -54,7 +54,7 @@ MODELS: dict[str, tuple[BaseEstimator, TargetCodes]] = {
 
 
 def draw_table(rng: np.random.Generator, rows: int, numbers: int, sizes: list[int]) -> pd.DataFrame:
-    """Return columns of numbers, none negative, and one of text for each number of categories."""
+    """Return columns of non-negative numbers, and of text by category counts."""
     drawn: dict[str, Any] = {f"n{place}": rng.gamma(2, 10.0 ** rng.integers(-2, 4), rows) for place in range(numbers)}
     for place, size in enumerate(sizes):
         drawn[f"c{place}"] = pd.Series(np.array([f"v{it}" for it in range(size)])[rng.integers(size, size=rows)], dtype="str")
@@ -62,7 +62,7 @@ def draw_table(rng: np.random.Generator, rows: int, numbers: int, sizes: list[in
 
 
 def columns_of(table: pd.DataFrame, sizes: list[int]) -> Columns:
-    """Return the columns of a table; of each column of text one category was in none of its rows."""
+    """Return the columns of a table; each of text has one unseen category."""
     numbers = [Feature(name) for name in table if name.startswith("n")]
     texts = [
         Feature(f"c{place}", type="category", categories=tuple(f"v{it}" for it in range(size + 1)))
@@ -81,7 +81,7 @@ def columns_of(table: pd.DataFrame, sizes: list[int]) -> Columns:
 def test_a_linear_model_of_any_typed_table_is_answered_to_twelve_digits(
     model: str, numbers: list[str], categories: list[tuple[str, int]], seed: int
 ) -> None:
-    """Whatever encodes which column, for one row and many, with categories that the model has not seen."""
+    """For all encoders, one row and many, with categories it has not seen."""
     rng, sizes = np.random.default_rng(seed), [size for _, size in categories]
     table, (estimator, codes) = draw_table(rng, 60, len(numbers) + 1, sizes), MODELS[model]
     parts = [("kept", "passthrough", ["n0"])]  # also where all others are dropped

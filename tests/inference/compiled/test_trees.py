@@ -51,7 +51,10 @@ def test_rows_of_too_few_columns_are_refused_by_trees(fitted_forest: tuple[Rando
 
 
 def on_the_splits(thresholds: np.ndarray, features: np.ndarray, width: int) -> np.ndarray:
-    """Return rows of zeros but for one value: a threshold, or one of its neighbours as float64 or as float32."""
+    """Return rows of zeros but for one value: a threshold or its neighbour.
+
+    Neighbours as float64 and as float32.
+    """
     single = thresholds.astype(np.float32)
     beside = [np.nextafter(thresholds, sign) for sign in (-np.inf, np.inf)]
     beside += [np.nextafter(single, np.float32(sign)).astype(float) for sign in (-np.inf, np.inf)]

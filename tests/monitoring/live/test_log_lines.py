@@ -1,4 +1,4 @@
-"""Lines of many files: in order with few files open, each once, and what they stand for."""
+"""Lines of many files: in order with few files open, each once."""
 
 from __future__ import annotations
 

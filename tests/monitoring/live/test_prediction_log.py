@@ -1,4 +1,4 @@
-"""The service's log: lines of several workers and versions, labels, and what is learned from them."""
+"""The service's log: lines of several workers and versions, and labels."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_rows_without_a_prediction_are_counted_by_their_reason() -> None:
 
 
 def labelled(count: int, recipe: Any = RECIPE, learned: np.ndarray | None = None, **more: Any) -> ShadowCompared:
-    """Return the comparison on rows whose label is 7, where the challenger is nearer by 0.1, on the average."""
+    """Return the comparison on rows labelled 7, the challenger nearer by 0.1."""
     rng = np.random.default_rng(0)
     nearer = 0.1 + rng.normal(0, 0.05, count)
     said = [{"version": "3", "prediction": 6.0 + float(it)} for it in nearer]

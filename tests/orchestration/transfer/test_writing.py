@@ -1,4 +1,7 @@
-"""A version of one registry becomes one of another, once, with its lineage; what its own gate found stays behind."""
+"""A version of one registry becomes one of another, once, with lineage.
+
+The findings of its own gate stay behind.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ def test_files_and_requests_that_were_added_in_the_source_are_known_in_the_targe
 def test_an_interrupted_transfer_is_finished_or_deleted_by_the_next(
     dev: Session, prod: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same at each call of the writer; killed processes are tried in the scenarios."""
+    """At each call of the writer; killed processes are in the scenarios."""
 
     class Stopped(BaseException):
         pass

@@ -1,4 +1,4 @@
-"""What is true of every picture, and what can be read in one."""
+"""Facts of every picture, and the values that one shows."""
 
 from __future__ import annotations
 

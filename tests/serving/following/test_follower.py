@@ -35,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("watch")
 
 
 class Watched:
-    """A service and its watch, on a project of two versions; the store can be taken away."""
+    """A service and its watch, on two versions; the store can be taken away."""
 
     def __init__(self, project: Project, folder: Path) -> None:
         self.project, self.folder, self.away = project, folder, False
@@ -63,7 +63,7 @@ class Watched:
 
 @pytest.fixture
 def watched(waiting: Project, tmp_path: Path) -> Watched:
-    """A project with a first version in Production and a second one that waits, in a folder of its own."""
+    """A project with version 1 in Production and version 2 waiting."""
     return Watched(waiting, tmp_path / "copies")
 
 
@@ -435,7 +435,10 @@ def test_the_watch_outlives_a_bug(watched: Watched, monkeypatch: pytest.MonkeyPa
 
 
 class Boarded(Watched):
-    """The same project with two workers that follow one board; `asked` counts questions to the registry."""
+    """The same project with two workers on one board.
+
+    `asked` counts questions to the registry.
+    """
 
     def __init__(self, project: Project, folder: Path, asked: list[str]) -> None:
         self.board, self.asked = Board(folder.parent, 60), asked
@@ -457,7 +460,7 @@ class Boarded(Watched):
 
 @pytest.fixture
 def boarded(waiting: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boarded:
-    """A project with a first version in Production and a second one that waits, and two workers."""
+    """A project with version 1 in Production, version 2 waiting, two workers."""
     asked, holder = list[str](), Registry.holder
 
     def count(registry: Registry, alias: str) -> ModelVersion | None:

@@ -38,7 +38,7 @@ def with_features(model: ServedModel, *changes: dict[str, Any]) -> ServedModel:
 
 
 def with_kinds(model: ServedModel) -> ServedModel:
-    """Return the model with columns of other kinds first; it is asked with their codes."""
+    """Return the model with columns of other kinds first, asked by codes."""
     year = {"train_min": 1704067200.0, "train_max": 1735603200.0, "has_time": True}
     kinds: list[tuple[dict[str, Any], Any]] = [
         (
@@ -55,7 +55,7 @@ def with_kinds(model: ServedModel) -> ServedModel:
 
 
 def with_labels(model: ServedModel, task: str, labels: Sequence[Any], kind: str = "category") -> ServedModel:
-    """Return the model with labels to predict, whose probabilities depend on the row's first value."""
+    """Return the model with labels; the row's first value decides."""
     threshold = 0.3 if task == "binary" else None
     target = Target("taste", kind, task=task, labels=tuple(labels), threshold=threshold)
     info = replace(model.info, target=target, interval=None, prediction_set=PredictionSet(0.9, 0.2))
@@ -72,7 +72,7 @@ _MEMBER = re.compile(r'(?:"(?P<text>(?:[^"\\]|\\["\\])*)"|%"(?P<display>[^"]*)"|
 
 
 def read_counts(header: str) -> dict[str | None, int]:
-    """Return what a List of texts with counts says, read as RFC 9651 tells; None is the token ``*``."""
+    """Return the counts of a List of RFC 9651; None is the token ``*``."""
     assert header.isascii()
     assert header.isprintable()
     found: dict[str | None, int] = {}

@@ -61,6 +61,26 @@ def test_a_body_at_the_limit_is_answered_whole(small: FlaskClient, row: Row, pat
         assert len(response.get_json()["predictions"]) == 5
 
 
+@pytest.mark.parametrize(("path", "kind", "encoding"), [*((*door, "utf-8") for door in DOORS), (*DOORS[-1], "utf-16")])
+def test_of_a_body_of_unknown_length_that_is_cut_off_no_half_value_is_predicted(
+    small: FlaskClient, row: Row, path: str, kind: str, encoding: str
+) -> None:
+    """A connection that breaks within chunks ends the body like the last one."""
+    name = [*row][-1]
+    whole = written(row | {name: 12.25}, path, kind, 2) + b"\n"
+    whole = whole.decode().encode(encoding)
+    predicted = chunked(small, path, kind, whole).get_json()["predictions"]
+    assert len(predicted) == 2
+    for cut in range(len(whole) - 60, len(whole)):
+        found = chunked(small, path, kind, whole[:cut])
+        if found.status_code == 200:
+            predictions = found.get_json()["predictions"]
+            assert predictions == predicted[: len(predictions)]
+        else:
+            assert found.status_code in (400, 422)
+    assert chunked(small, path, kind, whole.rstrip(b"\0\n")).status_code == (400 if kind == "text/csv" else 200)
+
+
 @pytest.mark.parametrize(("path", "kind"), DOORS)
 @pytest.mark.parametrize("coding", ["gzip", "GZip", "x-gzip"])
 def test_a_compressed_body_has_the_answer_of_the_same_body_as_it_is(

@@ -29,7 +29,10 @@ MAX_MB = 0.05
 
 
 def small(**settings: Any) -> Application:
-    """Return an application with one straight path, which answers with the body, and takes GET too."""
+    """Return an application with one straight path, which echoes the body.
+
+    It takes GET too.
+    """
     app = Application(Frame(Service("Toy", Settings(**settings), Metrics())), root_path="/models/toy")
     app.add_straight("/straight", lambda asked: Response(asked.get_data()))
     app.add_url_rule("/straight", view_func=lambda: "routed", methods=["GET"])
@@ -94,7 +97,7 @@ BEARER = {"Authorization": "Bearer secret"}
 
 
 def doors(app: Flask, row: Row) -> Iterator[Door]:
-    """Yield a request of each kind: every route, both endpoints with every kind of body, and whatever is refused."""
+    """Yield a request of each kind: routes, bodies, and refused ones."""
     for rule in app.url_map.iter_rules():
         for method in sorted(rule.methods or ()):
             if method != "POST":

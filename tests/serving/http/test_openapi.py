@@ -217,7 +217,10 @@ def never(*statuses: int) -> Any:
 
 
 def throw(app: Flask, mode: GenerationMode) -> None:
-    """Send generated requests to every operation, and check each answer against the description."""
+    """Send generated requests to every operation; check each answer.
+
+    Against the description.
+    """
     load_all_checks()
     for found in schemathesis.openapi.from_wsgi("/openapi.json", app).get_all_operations():
         operation = found.ok()

@@ -1,4 +1,7 @@
-"""The archive: each line is once in folder and archive, whatever fails or is killed, and none is lost without a word."""
+"""The archive: each line is once in folder and archive, after any fault.
+
+None is lost without a word.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def stamped(number: int) -> bytes:
 
 
 class Killed(BaseException):
-    """What a process that is killed does not handle."""
+    """A kill, which no handler of an exception sees."""
 
 
 class Place:
@@ -62,7 +65,7 @@ class Place:
             self.written += 1
 
     def kill(self, worker: int) -> None:
-        """What the kernel does: locks are released."""
+        """Release the locks, as the kernel does."""
         if self.files[worker]._held >= 0:
             os.close(self.files[worker]._held)
         self.files[worker] = self._files()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.util import Finalize, _exit_function
 from pathlib import Path
 
 import psutil
@@ -23,6 +28,7 @@ from recipeline.serving.logs.opening import open_request_log
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.state import Service
 from tests.conftest import Project
+from tests.faults import in_fork
 from tests.serving.helpers import Server
 
 
@@ -55,6 +61,57 @@ def test_with_an_archive_and_a_rate_lines_go_through_all_parts_in_the_order_of_t
     (path,) = (tmp_path / "store").rglob("*.jsonl.gz")
     assert gzip.decompress(path.read_bytes()) == b'{"n":1}\n'
     assert not list((tmp_path / "log").glob("predictions-*"))
+
+
+class HangsAtHead(BaseHTTPRequestHandler):
+    """An object store that takes objects and does not answer when asked."""
+
+    protocol_version = "HTTP/1.1"
+    asked = threading.Event()
+
+    def do_PUT(self) -> None:
+        while size := int(self.rfile.readline(), 16):  # it comes in chunks
+            self.rfile.read(size + 2)
+        self.rfile.readline()
+        self.send_response(200)
+        self.send_header("ETag", '"x"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_HEAD(self) -> None:
+        self.asked.set()
+        time.sleep(60)
+
+
+def test_a_store_that_hangs_delays_the_end_of_a_worker_no_longer_than_its_log_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.13 ends a worker by `atexit`, the youngest function first.
+
+    pyarrow's comes before that which closes the log.
+    """
+    monkeypatch.setattr("recipeline.serving.logs.archiver._END_SECONDS", 0.5)
+
+    def work() -> None:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), HangsAtHead)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
+        os.environ.update(environment | dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "key"))
+        atexit._clear()
+        atexit.register(_exit_function)
+        atexit.register(fs.ensure_s3_finalized)  # as its first import in this process would
+        service, archiver = opened(tmp_path, archive="s3://bucket/log", archive_minutes=0.001)
+        assert archiver
+        assert service.prediction_log
+        Finalize(None, archiver.close, exitpriority=0)
+        service.prediction_log.add(b'{"n":1}\n')
+        service.prediction_log.close()
+        assert HangsAtHead.asked.wait(20)
+        began = time.monotonic()
+        atexit._run_exitfuncs()
+        assert time.monotonic() - began < 10  # its client would wait for 20 s
+
+    assert in_fork(work) == 0
 
 
 @pytest.mark.full

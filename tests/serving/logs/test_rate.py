@@ -1,4 +1,7 @@
-"""The quota: about so many rows, each request of a second with the same chance, and lines that say which."""
+"""The quota: about so many rows, drawn with equal chances per second.
+
+Lines say which.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ requests = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 
 def test_those_of_all_workers_are_kept_that_drew_less_than_rate_over_rows(
     asked: list[tuple[float, int, int]], rate: float, sample: float
 ) -> None:
-    """Whatever the order is, and whichever worker answered: nothing was forgotten too early."""
+    """In whatever order, by whichever worker: none was forgotten too early."""
     kept, counts, clock = list[Any](), Told(), Clock()
     quotas = [quota(rate, kept, counts, clock, sample=sample) for _ in range(3)]
     for number, (drawn, rows, worker) in enumerate(asked):

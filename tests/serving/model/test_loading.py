@@ -193,7 +193,7 @@ def no_tails(copy: Path) -> None:
 
 
 def with_tails(copy: Path, estimator: Any) -> None:
-    """Give the copy an interval whose tails are two of the estimator, fitted to the golden rows."""
+    """Give the copy an interval of two tail models, fitted to golden rows."""
     golden, info = GOLDEN.read(copy / GOLDEN.name), MODEL_INFO.read(copy / MODEL_INFO.name)
     fitted = estimator.fit(golden_features(golden), golden["prediction"])
     INTERVAL.write((fitted, fitted), copy / INTERVAL.name)
@@ -247,7 +247,7 @@ PARTS = ("version.json", MODEL_INFO.name, GOLDEN.name, "model/MLmodel", "model/m
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.sampled_from(PARTS), st.one_of(st.none(), st.binary(max_size=40), JSON_TEXT, st.floats(0, 0.99)))
 def test_a_copy_whatever_became_of_one_of_its_files_is_loaded_or_refused(copy: Path, part: str, content: Any) -> None:
-    """`content`: None is no file, a number the share that is left of it, else what is in it instead."""
+    """`content`: None is no file, a number the share left, else the text."""
     file = copy / part
     whole = file.read_bytes()
     try:

@@ -3,7 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from recipeline.inference.model_info import Feature
+from recipeline.serving.logs.background import as_line
 from recipeline.serving.rows.beside import UNSAID, Beside
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.rows.schema import Schema
@@ -65,9 +70,31 @@ def test_what_is_no_single_value_or_very_long_counts_as_not_sent() -> None:
     assert beside.others == {"b": [UNSAID, "x" * 1000, True, None]}
 
 
-def test_a_key_twice_or_of_no_column_is_refused_beside_other_columns_too() -> None:
-    import pytest
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.integers() | st.integers(min_value=10**15, max_value=10**400),
+    lambda value: st.lists(value) | st.dictionaries(st.text(), value),
+    max_leaves=3,
+)
 
+
+@given(JSON, JSON)
+@example(2**64, -(2**63) - 1)
+@example(10**400, "\U0001f600")
+def test_whatever_another_column_has_the_log_can_have_and_every_door_says_the_same(value: Any, other: Any) -> None:
+    rows = [{"km": 1, "port": "Nice", "person": value}, {"km": 2, "port": "Cork", "person": other}]
+    found = []
+    for parse, body in ((SCHEMA.parse, rows), (parse_records, {"dataframe_records": rows})):
+        beside = Beside()
+        parse(json.dumps(body).encode(), max_rows=99, beside=beside)
+        found.append([as_line(beside.of_row(row)) for row in range(2)])
+    assert found[0] == found[1]
+
+
+def parse_records(body: bytes, **options: Any) -> object:
+    return parse_json(body, SCHEMA, **options)
+
+
+def test_a_key_twice_or_of_no_column_is_refused_beside_other_columns_too() -> None:
     from recipeline.serving.rows.faults import BadRows
 
     for body in (b'{"km":1,"port":"Cork","person":1,"person":2}', b'{"km":1,"port":"Cork","persn":1}'):

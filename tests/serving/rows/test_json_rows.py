@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import orjson
 import pytest
 
 from recipeline.inference.model_info import Feature
@@ -53,3 +54,15 @@ def test_numbers_that_json_does_not_have_are_read_as_the_floats_they_are() -> No
 def test_where_a_body_is_no_json_is_told(body: bytes, words: str) -> None:
     with pytest.raises(UnreadableBody, match=words):
         read_json(body)
+
+
+@pytest.mark.parametrize("text", [r'{"a": "\ud800"}', r'{"\uDfFf": 1}', r'[["x\ud83d\u0041"]]'])
+def test_half_a_character_is_unreadable_for_every_reader(text: str) -> None:
+    with pytest.raises(orjson.JSONDecodeError):
+        orjson.loads(text)
+    with pytest.raises(UnreadableBody, match="half a character"):
+        read_json(text.encode())
+
+
+def test_two_halves_and_what_only_looks_like_one_are_read() -> None:
+    assert read_json(rb'["\ud83d\ude00", "\\ud800", NaN]')[:2] == ["\U0001f600", "\\ud800"]

@@ -238,7 +238,10 @@ def test_columns_of_too_many_values_are_refused_before_they_become_rows(value: b
 
 
 def refused_cheaply(work: Callable[[], object], most_bytes: int) -> None:
-    """Assert that rows are refused within a second of the processor and some memory, by the peak of what Python allocates."""
+    """Assert that rows are refused within a second and little memory.
+
+    A second of the processor; the peak of what Python allocates.
+    """
     tracemalloc.start()
     try:
         with pytest.raises((TooManyRows, BadRows, UnreadableBody)):

@@ -1,4 +1,4 @@
-"""Rows of a request that training would have left out: by codes as by the words of a table."""
+"""Rows of a request that training would leave out, by codes and words."""
 
 from __future__ import annotations
 

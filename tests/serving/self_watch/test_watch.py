@@ -50,7 +50,7 @@ def later(rows: int = 400, **changes: float) -> list[dict[str, float]]:
 
 
 def wait_for_rows(server: Server, expected: int, seconds: float = 20) -> dict[str, float]:
-    """Return what Prometheus is told when so many rows are counted, which must be soon."""
+    """Return the metrics once so many rows are counted, which must be soon."""
     end = time.monotonic() + seconds
     while (found := metrics(requests.get(f"{server.url}/metrics", timeout=10).text)).get("self_watch_rows") != expected:
         assert time.monotonic() < end, found

@@ -20,7 +20,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def challenger(model: ServedModel, predict: Predict | None = None, **changes: Any) -> ServedModel:
-    """Return another version of a model, by default with predictions half a unit higher."""
+    """Return another version of a model, by default half a unit higher."""
     first = model.predict
     return replace(model, version="9", predict=predict or (lambda values: first(values) + 0.5), **changes)
 

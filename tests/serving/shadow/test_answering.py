@@ -1,4 +1,4 @@
-"""The challenger in shadow: nothing that it does reaches a client, and every row of it is accounted for."""
+"""The challenger in shadow: no client sees it, and each row is counted."""
 
 from __future__ import annotations
 

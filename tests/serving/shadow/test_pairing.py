@@ -54,7 +54,7 @@ rows = st.fixed_dictionaries(
 def test_a_challenger_gets_the_codes_that_it_would_read_itself(
     asked: list[dict[str, Any]], names: list[str], count: int
 ) -> None:
-    """Whatever the order, number and categories of its columns are."""
+    """For every order, number and categories of its columns."""
     columns = {"port": replace(PORT, categories=("Lund", "Kiel", "Oslo"), train_max=2.0), "age": AGE, "night": NIGHT}
     other = version(*(columns[name] for name in names[:count]))
     taken, mask = convert(version(PORT, AGE, NIGHT, others=("person",)), other, asked)

@@ -113,7 +113,7 @@ def test_a_cache_of_this_process_has_what_it_added_itself(tmp_path: Path) -> Non
 
 
 def use(folder: Path, seed: int) -> int:
-    """Add, prune and read in turn; return how many files were read that are not what they should be."""
+    """Add, prune and read in turn; return the number of wrong files read."""
     cache, wrong = ArtifactCache(folder / "cache", limit=2000), 0
     own = folder / str(seed)
     own.mkdir()

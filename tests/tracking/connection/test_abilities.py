@@ -1,4 +1,4 @@
-"""A server that lacks what a transfer needs is told in a sentence, before anything is written."""
+"""A server that lacks what a transfer needs is refused before any write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Writes to the registry while another machine makes the same one, between the look and the write of MLflow."""
+"""Writes to the registry while another machine makes the same one.
+
+Between the look and the write of MLflow.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ RACES: dict[str, tuple[Act, Act]] = {
 
 @pytest.fixture
 def registered(store: Store) -> Store:
-    """A store with a model of two versions; the second one is `previous`, the first one has a tag."""
+    """A model of two versions; 2 is `previous`, 1 has a tag."""
     client = store.client
     require_registered(client, NAME)
     for _ in range(2):
@@ -64,7 +67,7 @@ def registered(store: Store) -> Store:
 
 @contextmanager
 def overtaken(act: Act, client: MlflowClient, times: int) -> Iterator[list[int]]:
-    """Let `act` be done by another client before each of the next writes, so many times; yield the number of each."""
+    """Let another client `act` before each of so many writes; yield numbers."""
     done, writing, is_busy = list[int](), set[int](), False
 
     def first(session: Session, *_: object) -> None:

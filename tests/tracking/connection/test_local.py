@@ -20,7 +20,10 @@ from tests.toys import log_toy
 
 @pytest.fixture(params=["plain", "with space ü"])
 def project(request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path) -> Path:
-    """A folder with a store of one run and its model, in an experiment of ours, and one run in one of MLflow's."""
+    """A folder with a store of one run and model of ours, one run of MLflow's.
+
+    Each in an experiment of its own.
+    """
     folder = tmp_path / request.param
     folder.mkdir()
     shutil.copy(empty_store, folder / "mlflow.db")

@@ -69,7 +69,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is announced; pauses are a tenth of what they are."""
+    """Announced waits; pauses take a tenth of their time."""
     lines: list[str] = []
     monkeypatch.setattr(patience, "_tell", lines.append)
     monkeypatch.setattr(patience, "_announced", {})

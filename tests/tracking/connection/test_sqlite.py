@@ -56,7 +56,7 @@ def test_a_connection_waits_for_a_file_that_is_locked_when_it_is_made(tmp_path: 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Store:
-    """A store that MLflow's migrations have made; its empty schema is kept in the folder `cache`."""
+    """A store of MLflow's migrations, whose schema is kept in `cache`."""
     return open_store("sqlite:///first.db", root=tmp_path, cache=tmp_path / "cache")
 
 
