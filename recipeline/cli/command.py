@@ -190,11 +190,13 @@ class ChainEntryPoint(EntryPoint):
 
     def prepare(self, ctx: click.Context) -> None:
         """Import what fits need and fork the workers."""
-        from recipeline.cli.engine import fork_for_chain
+        from recipeline.engine._compat import may_fork
 
         steps = getattr(sys.modules.get("steps"), "__file__", None)
-        if steps:
+        if steps and may_fork():  # asked before anything is imported
             with importing():
+                from recipeline.cli.engine import fork_for_chain
+
                 fork_for_chain(Path(steps), **{name: ctx.params[name] for name in ("recipe", "profile", "data")})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from recipeline.config.import_path import import_paths
 from recipeline.config.profile import Engine, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.origin.sources import check_source
-from recipeline.engine._compat import has_one_thread
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Workers
 from recipeline.errors import RecipelineError
@@ -31,10 +31,11 @@ _ELSEWHERE = ("RECIPELINE_PROJECT", "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI")
 def fork_workers(engine: Engine) -> None:
     """Start the workers of a local engine as forks, for the next `open_workers`.
 
-    The process must be one that has no threads yet.
+    The process must be one that `may_fork` before this module is imported.
     """
     if engine.kind == "local" and engine.n_jobs not in {1, *_STARTED}:
         importlib.import_module(BEFORE_SKOPS)
+        atexit.register(_STARTED.clear)  # a command that fails before it opens a session has them still
         _STARTED[engine.n_jobs] = workers = LocalWorkers(engine.n_jobs, preload=_PRELOAD)
         workers.start(forks=True)
 
@@ -68,7 +69,7 @@ def fork_for_chain(steps: Path, *, recipe: str, profile: str, data: str) -> None
     The process has imported then what they need, and not yet what starts threads. In all other cases the workers start with the
     session. `steps` is the file of the project's package; a fault is left to the command, which says it.
     """
-    if not has_one_thread() or any(name in os.environ for name in _ELSEWHERE):
+    if any(name in os.environ for name in _ELSEWHERE):
         return
     root, cwd = steps.resolve().parents[1], Path.cwd()
     with suppress(RecipelineError, OSError):

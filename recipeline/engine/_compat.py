@@ -24,13 +24,20 @@ from typing import Any, NoReturn
 _THREADS = {"openmp": "OMP_NUM_THREADS", "blas": "OPENBLAS_NUM_THREADS"}
 
 
-def has_one_thread() -> bool:
-    """Whether this is a process of Linux without threads, those of libraries counted too.
+#: Libraries that use OpenMP, or start threads by themselves.
+_THREADED = {"mlflow", "sklearn"}
 
-    A process that has imported numpy has threads, which end themselves for a fork. Those of OpenMP do not: a fork of a process
-    that has used them would wait for them for ever.
+
+def may_fork() -> bool:
+    """Whether this is a process of Linux whose forks can work.
+
+    Either nothing is imported yet that starts threads, besides numpy: those of OpenBLAS end for a fork, and start again. Or
+    there is but one thread. OpenMP waits in a fork for the threads that its parent has used, and locks of other threads are
+    never released there.
     """
-    return sys.platform == "linux" and len([*Path("/proc/self/task").iterdir()]) == 1
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return False
+    return _THREADED.isdisjoint(sys.modules) or len([*Path("/proc/self/task").iterdir()]) == 1
 
 
 @contextlib.contextmanager
@@ -38,7 +45,8 @@ def forked_workers() -> Iterator[None]:
     """Let worker processes that joblib starts in the block be forks of this one.
 
     They have imported what this process has, for nothing; else they are as new ones: their work, their environment and their
-    files reach them in the same way. A process with threads, whose locks a fork would hold for ever, is not forked.
+    files reach them in the same way. The process must be one that `may_fork` when it begins to import; one that has threads by
+    now is not forked.
     """
     from joblib.externals.loky.backend import fork_exec as backend
 

@@ -70,7 +70,6 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
     """Engines whose workers would have been forked."""
     seen: list[Engine] = []
     monkeypatch.setattr(engines, "fork_workers", seen.append)
-    monkeypatch.setattr(engines, "has_one_thread", lambda: True)
     for name in engines._ELSEWHERE:
         monkeypatch.delenv(name, raising=False)
     return seen
@@ -121,11 +120,5 @@ def test_nothing_is_forked_where_the_environment_names_another_place(
     folder: Path, forked: list[Engine], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "elsewhere")
-    start(folder)
-    assert forked == []
-
-
-def test_a_process_with_threads_is_not_forked(folder: Path, forked: list[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "has_one_thread", lambda: False)
     start(folder)
     assert forked == []

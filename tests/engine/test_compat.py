@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ from tests.conftest import ROOT
 #: A process that opens a file, imports a module, and asks two workers what they have of that.
 _FORKS = """
 import json, os, signal, sys, time
-from recipeline.engine._compat import has_one_thread
-single = [has_one_thread()]
+from recipeline.engine._compat import may_fork
+may = [may_fork()]
 from recipeline.engine.local import LocalWorkers
 
 def ask(number):
@@ -43,8 +44,8 @@ if __name__ == "__main__":
     workers = LocalWorkers(2, preload="recipeline.training.weights")
     workers.start(forks=FORKS)
     found = list(workers.map([(ask, (number,)) for number in range(2)]))
-    single.append(has_one_thread())
-    print(json.dumps({"me": os.getpid(), "single": single, "found": found}))
+    may.append(may_fork())
+    print(json.dumps({"me": os.getpid(), "may": may, "found": found}))
 """
 
 
@@ -58,7 +59,7 @@ def ask_workers(*, forks: bool) -> dict[str, Any]:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
 def test_a_forked_worker_has_the_imports_of_the_command_and_else_is_as_a_new_one() -> None:
     made = ask_workers(forks=True)
-    assert made["single"] == [True, False]
+    assert made["may"] == [True, False]
     first, second = made["found"]
     assert {first["parent"], second["parent"]} == {made["me"]}
     assert len({first["pid"], second["pid"], made["me"]}) == 3
@@ -115,7 +116,20 @@ def test_a_process_with_threads_or_of_another_system_is_not_forked(
     before = backend.fork_exec
     with _compat.forked_workers():
         assert backend.fork_exec is before
-    assert _compat.has_one_thread() is False or system == "linux"
+    assert _compat.may_fork() is False
+
+
+@pytest.mark.parametrize(
+    ("imported", "threads", "may"), [((), 3, True), (("sklearn",), 1, True), (("sklearn",), 2, False), (("mlflow",), 2, False)]
+)
+def test_a_fork_is_made_before_libraries_with_threads_or_without_any(
+    monkeypatch: pytest.MonkeyPatch, imported: tuple[str, ...], threads: int, may: bool
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(sys, "modules", dict.fromkeys(imported))
+    monkeypatch.setattr(_compat, "Path", lambda _: SimpleNamespace(iterdir=lambda: iter(range(threads))))
+    assert _compat.may_fork() is may
 
 
 def test_a_fork_that_fails_ends_and_says_why(capfd: pytest.CaptureFixture[str]) -> None:
