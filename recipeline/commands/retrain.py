@@ -34,11 +34,13 @@ from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
     from recipeline.cli.output.results import ChainValues
     from recipeline.config.recipe import Recipe
+    from recipeline.data.target_codes import TargetCodes
 
 APPEND, REPLACE = "append", "replace"
 
@@ -117,15 +119,20 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
     UsageError : real rows would be mixed with synthetic ones.
     DataError : the new rows break the recipe's rules.
     """
+    import numpy as np
+
     check_steps(session, ORDER, name_params(data=data, model=model, promote=promote))
     with session.open_run("retrain") as run:
         run.tag(mode=mode, input=redact(data or session.profile.data))
         rows, words = _replace(session, run, data) if mode == REPLACE else _append(session, run, data)
         session.reporter.say(f"retrain: {words}")
         params = name_params(data=rows, model=model, promote=promote)
+        before = session.registry.holder(CHAMPION) if mode == REPLACE else None
         main, summary = run_pipeline(session, params, use_cache=session.profile.cache, nested_in=run.id)
         run.tag(main_run_id=main.id, data_digest=main.own_tag("data_digest"), data_source=main.own_tag("data_source"))
         run.outcome, run.exit_code = main.outcome, main.exit_code
+        if before is not None and (codes := _codes_of(session, main.own_tag("evaluate_run_id"))) and codes.labels:
+            _tell_unknown(session, before, np.array(codes.labels), "The rows have")
     values = RetrainValues(words, main.id, cast("ChainValues | None", main.values))
     return Retrained(f"{summary}\nRetrained on {words}.", run.id, run.outcome, run.exit_code, values)
 
@@ -251,22 +258,36 @@ def _save(run: StepRun, rows: pd.DataFrame, files: list[LabelledFile], **base: s
 
 def _tell_new_labels(session: Session, champion: ModelVersion, rows: pd.DataFrame) -> None:
     """Say which labels of new rows the model in Production does not know."""
-    import numpy as np
-
     from recipeline.data.target_codes import fit_target
 
-    evaluated = champion.tags.get(run_id_tag("evaluate"), "")
-    if not evaluated or not session.reader.has(MODEL_INFO, evaluated):
-        return
-    target, codes = fit_target(rows, session.recipe), session.reader.load(MODEL_INFO, evaluated).target.codes
-    unknown = target[np.isnan(codes.place(target))] if codes.labels else target[:0]
+    _tell_unknown(session, champion, fit_target(rows, session.recipe), "{count} new rows have")
+
+
+def _tell_unknown(session: Session, champion: ModelVersion, target: np.ndarray, whose: str) -> None:
+    """Say which labels the model in Production does not know.
+
+    `whose` is how the sentence begins.
+    """
+    import numpy as np
+
+    codes = _codes_of(session, champion.tags.get(run_id_tag("evaluate"), ""))
+    unknown = target[np.isnan(codes.place(target))] if codes and codes.labels else target[:0]
     if len(unknown):
         named = ", ".join(f"'{label}'" for label in np.unique(unknown)[:_LISTED].tolist())
         more = "" if len(np.unique(unknown)) <= _LISTED else " and others"
         session.reporter.say(
-            f"warning: {len(unknown)} new rows have labels that version {champion.version} in Production does not know: {named}"
-            f"{more}. The version trained on them will predict them; if they are misspelt, correct the rows and retrain again."
+            f"warning: {whose.format(count=len(unknown))} labels that version {champion.version} in Production does not know: "
+            f"{named}{more}. The version trained on them will predict them; if they are misspelt, correct the rows and retrain "
+            "again."
         )
+
+
+def _codes_of(session: Session, evaluated: str) -> TargetCodes | None:
+    """Return the labels of the model that a run evaluated; None: not known."""
+    if not evaluated or not session.reader.has(MODEL_INFO, evaluated):
+        return None
+    codes: TargetCodes = session.reader.load(MODEL_INFO, evaluated).target.codes
+    return codes
 
 
 def _as_asked(rows: pd.DataFrame, recipe: Recipe, version: str) -> pd.DataFrame:

@@ -24,6 +24,9 @@ _LEFT_OUT = {
     FILTERED: "rows are left out, as the recipe's rows.filter says",
 }
 
+#: Of more columns of numbers, as many have correlations: a table of 2,000 has two million pairs.
+MOST_CORRELATED = 300
+
 _NONE: Mapping[str, int] = {}
 
 
@@ -68,11 +71,10 @@ def describe_columns(table: pd.DataFrame, recipe: Recipe, left_out: Mapping[str,
 def _describe(table: pd.DataFrame, recipe: Recipe, left_out: Mapping[str, int]) -> ColumnProfile:
     """Return the column profile without the number of distinct rows."""
     numeric = [name for name, column in recipe.columns.items() if column.role != "sensitive" if KINDS[column.type].is_numeric]
-    correlations = table[numeric].corr(method="spearman").to_numpy()
     return ColumnProfile(
         rows=len(table),
         distinct_rows=0,
-        correlations=Correlations(tuple(numeric), tuple(tuple(known(value) for value in row) for row in correlations)),
+        correlations=_correlate(table[numeric], recipe.target),
         columns={
             name: DescribedColumn(
                 **vars(KINDS[column.type].describe(table[name])),
@@ -87,6 +89,21 @@ def _describe(table: pd.DataFrame, recipe: Recipe, left_out: Mapping[str, int]) 
         empty=tuple(name for name in recipe.features if table[name].isna().all()),
         matched=tuple(recipe.columns) if recipe.stated.patterns else (),
     )
+
+
+def _correlate(numbers: pd.DataFrame, target: str) -> Correlations:
+    """Return Spearman's rank correlations of columns of numbers.
+
+    Where there are more than MOST_CORRELATED columns: of the target and those with the strongest correlations, in order.
+    """
+    found, names = numbers.corr(method="spearman").to_numpy(), np.array(numbers.columns, dtype=object)
+    if len(names) > MOST_CORRELATED:
+        strength = np.nan_to_num(np.abs(found))
+        np.fill_diagonal(strength, 0.0)
+        strongest = np.where(names == target, np.inf, strength.max(axis=1))
+        kept = np.sort(np.argsort(-strongest, kind="stable")[:MOST_CORRELATED])
+        found, names = found[np.ix_(kept, kept)], names[kept]
+    return Correlations(tuple(names.tolist()), tuple(tuple(known(value) for value in row) for row in found))
 
 
 @dataclass

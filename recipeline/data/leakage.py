@@ -21,7 +21,7 @@ from recipeline.data.relating.neighbours import scale_columns
 from recipeline.data.relating.relations import relate_rows
 from recipeline.data.results import ColumnDistance, LeakAudit, Memory, Twins
 from recipeline.data.smells import Columns, find_smells
-from recipeline.data.splits import split_rows
+from recipeline.data.splits import split_plainly
 from recipeline.data.stored_rows import SAMPLED, StoredRows, draw_places
 from recipeline.data.target_codes import TargetCodes
 from recipeline.metrics.skill import skill_score
@@ -65,7 +65,7 @@ def audit_split(
     if rows is not None:
         found = _audit_keys(table, train, test, recipe, method, rows)
     else:
-        plainly = (train, test) if method == "random" else split_rows(table, recipe, "random")
+        plainly = (train, test) if method == "random" else split_plainly(table, recipe)
         found = _Audited(audit_leaks(train, test, recipe), audit_leaks(*plainly, recipe), (train, test), plainly, table)
     warnings = find_warnings(train, test, recipe, method, found.twins, is_sampled=rows is not None)
     return LeakAudit(
@@ -241,7 +241,8 @@ def compare_columns(train: pd.DataFrame, test: pd.DataFrame, recipe: Recipe) -> 
     It is the Kolmogorov-Smirnov distance with its p-value; the limit is reached by one column in 20 if both have the same
     distribution: 1.358 sqrt(1/n + 1/m), for many rows (Smirnov 1948). NaN is left out, and so is a column without values.
     """
-    names = [name for name in recipe.columns if name not in recipe.not_features]  # sides are to differ in a group or a time
+    left_out = {*recipe.not_features}
+    names = [name for name in recipe.columns if name not in left_out]  # sides are to differ in a group or a time
     columns, numbers = [], as_numbers(pd.concat([train, test])[names])
     for name in names:
         column = recipe.columns[name]

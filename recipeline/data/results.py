@@ -31,7 +31,10 @@ def _of_sample(what: str, rows: int | None) -> str:
 
 @dataclass(frozen=True)
 class Correlations:
-    """Spearman's rank correlations of pairs of columns; None for a constant one."""
+    """Spearman's rank correlations of pairs of columns; None for a constant one.
+
+    Where there are more than 300 columns: of the target and those with the strongest correlations.
+    """
 
     columns: tuple[str, ...]
     spearman: tuple[tuple[float | None, ...], ...]

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
-from recipeline.data.relating.grouping import count_distinct
+from recipeline.data.relating.grouping import count_distinct, value_keys
 from recipeline.data.relating.relations import FOLD, Relations, relate_rows
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.data.tasks.every import TASKS
@@ -46,7 +46,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     if recipe.split.time and method != "random":
         train, test = _split_by_time(table, recipe)
     elif method == "random":
-        train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
+        train, test = split_plainly(table, recipe)
     elif recipe.split.custom is not None:
         is_test, folds = _ask_custom(table, recipe)
         train, test = table[~is_test], table[is_test]
@@ -60,8 +60,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
         raise DataError(
             f"The split must leave at least {need} {unit} to train on and 2 different targets to test on.",
             got=f"{found} and {test[recipe.target].nunique()}",
-            fix="Name a larger table, or change split.test_size or cv.folds in the recipe."
-            + (" Equal rows join the groups that they are in." if recipe.split.group else ""),
+            fix=_explain_joined(table, recipe) or "Name a larger table, or change split.test_size or cv.folds in the recipe.",
         )
     alone = [way for way in relate_rows(test, recipe).evidence() if way.is_clustered and way.count < 2]
     if alone and method != "random":
@@ -91,9 +90,34 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
     return train, test
 
 
+def split_plainly(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both sides of a plain `train_test_split`.
+
+    Whether a model can be trained on them is not checked: other splits are compared with it.
+    """
+    train, test = train_test_split(table, test_size=recipe.split.test_size, random_state=recipe.random_state)
+    return train, test
+
+
 def stratify(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
     """Return what folds of the rows are stratified by, (rows,); None for numbers."""
     return TASKS[recipe.task].strata(fit_target(table, recipe))
+
+
+def _explain_joined(table: pd.DataFrame, recipe: Recipe) -> str:
+    """Return what to do where equal rows make few groups of many, else "".
+
+    More rows would join more of them.
+    """
+    if recipe.split.group is None or recipe.split.time is not None:
+        return ""
+    named, joined = count_distinct(value_keys(table[recipe.split.group])), relate_rows(table, recipe).by_group().count
+    if 2 * joined > named:
+        return ""
+    return (
+        f"Rows of equal features join their groups, which makes {joined} of {named} values of '{recipe.split.group}': "
+        "add a feature that tells them apart, or remove the copies of rows."
+    )
 
 
 def _require_labels(train: pd.DataFrame, test: pd.DataFrame, codes: TargetCodes, recipe: Recipe) -> None:

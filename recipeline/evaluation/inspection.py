@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.relating.relations import group_rows, weigh_rows
+from recipeline.data.relating.relations import relate_rows, weigh_rows
 from recipeline.data.splits import cv_folds
 from recipeline.data.target_codes import NUMBERS, TargetCodes, fit_target
 from recipeline.engine.workers import Call, Shared, Workers
@@ -45,9 +45,9 @@ def learning_curve(
     """
     features, target, codes = train[list(recipe.features)], fit_target(train, recipe), TargetCodes.learn(recipe, train)
     weights = weigh_rows(train, recipe)
-    groups, rng = group_rows(train, recipe), np.random.default_rng(recipe.random_state)
-    calls: list[Call] = []
-    rows = Shared(TrainingRows(features, target, weights))
+    relations, rng = relate_rows(train, recipe), np.random.default_rng(recipe.random_state)
+    groups, calls = relations.groups, list[Call]()
+    rows = Shared(TrainingRows(features, target, weights, relations.together))
     for seen, unseen in cv_folds(train, recipe, method):
         distinct = rng.permutation(np.unique(groups[seen]))
         for share in SHARES:

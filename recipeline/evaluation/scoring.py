@@ -14,7 +14,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import has_twin
 from recipeline.data.relating.held_out import HeldOut
 from recipeline.data.relating.relations import relate_rows, weigh_rows
-from recipeline.data.splits import split_rows
+from recipeline.data.splits import split_plainly
 from recipeline.data.target_codes import TargetCodes, fit_target
 from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.evaluation.results import Best, Leaks, MeasuredInterval
@@ -112,14 +112,17 @@ def measure_leaks(
 
 def score_random_split(
     table: pd.DataFrame, models: Mapping[str, BaseEstimator], recipe: Recipe, codes: TargetCodes, workers: Workers
-) -> Callable[[], dict[str, float]]:
+) -> Callable[[], dict[str, float] | None]:
     """Start to score refitted models on a plain `train_test_split`.
 
     Call the result for the scores. Copies are on both sides: these test scores are the figures that tutorials quote. They are
-    shown for comparison and not used for decisions.
+    shown for comparison and not used for decisions. They are None where that split leaves a label without training rows, or
+    only one target to test on.
     """
-    train, test = split_rows(table, recipe, "random")
+    train, test = split_plainly(table, recipe)
     features, target = list(recipe.features), codes.of(test, recipe)
+    if len(np.unique(target, axis=0)) < 2 or not set(codes.labels) <= {*np.unique(fit_target(train, recipe)).tolist()}:
+        return lambda: None
     learned, counted = weigh_rows(train, recipe), weigh_rows(test, recipe)
     # A mean of other models is the mean of their predictions: its members are fitted once.
     parts = {name: _members(model, models) for name, model in models.items()}

@@ -15,7 +15,6 @@ from scipy import stats
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import Monitoring
 from recipeline.inference.columns import Columns
-from recipeline.inference.model_info import Feature
 from recipeline.inference.row_checks import is_unseen
 from recipeline.monitoring.baseline import PREDICTION, SAID
 from recipeline.monitoring.copies import Matched, count_among, find_observations, match_rows, row_keys
@@ -76,7 +75,7 @@ def compare(
     spreads = _compare_predictions(live, matched, reference, answers, rules)
     domain = None
     if is_judged:
-        sides = (_apart(rows, live.features) for rows in (reference, live.kept))
+        sides = (_apart(rows, live) for rows in (reference, live.kept))
         domain = measure_domain(*sides, seed=recipe.random_state, known=matched.known)
     known = match_rows(live.labelled.values, reference, model, learned)
     performance, errors = judge_labelled(live, known, rules, recipe, stated)
@@ -138,9 +137,10 @@ def _compare_predictions(
     return spreads
 
 
-def _apart(rows: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
+def _apart(rows: np.ndarray, live: Live) -> np.ndarray:
     """Return rows as the domain classifier sees them."""
-    columns = [KINDS[feature.type].apart(codes) for feature, codes in zip(features, rows.T, strict=True)]
+    described = live.baseline.features
+    columns = [KINDS[it.type].apart(codes, described[it.name]) for it, codes in zip(live.features, rows.T, strict=True)]
     return np.column_stack(columns)
 
 
@@ -169,7 +169,8 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
 
     Both sides are samples. Missing values: Fisher's exact test. Values outside of the range of n training values: the share of
     the population beyond either end has the distribution Beta(2, n - 1) whatever the values' own (Wilks 1941), so that their
-    number is beta-binomial; ties only make it smaller.
+    number is beta-binomial; ties only make it smaller. New names are as many as those of a single
+    training row: what is beyond that share counts, by Fisher's exact test.
     """
     findings, rows = [], int(observed.sum())
     for place, (feature, now) in enumerate(zip(live.features, described.values(), strict=True)):
@@ -178,9 +179,14 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
         known = before.rows - before.missing
         table = [[missing, rows - missing], [before.missing, known]]
         more_missing = (now.missing or 0.0) - before.missing / before.rows
+        new, p_unseen = min(KINDS[feature.type].count_single(feature), known), 1.0
+        if new:
+            p_unseen = stats.fisher_exact([[unseen, rows - missing - unseen], [new, known - new]], "greater").pvalue
+        elif known > 1:
+            p_unseen = stats.betabinom.sf(unseen - 1, rows, 2, known - 1)
         for rule, value, p_value in (
             ("missing", more_missing, stats.fisher_exact(table, "greater").pvalue),
-            ("out_of_range", now.unseen or 0.0, stats.betabinom.sf(unseen - 1, rows, 2, known - 1) if known > 1 else 1.0),
+            ("out_of_range", max(0.0, (now.unseen or 0.0) - new / max(known, 1)), p_unseen),
         ):
             findings.append(
                 judge(rule, feature.name, value, getattr(rules, rule), float(p_value) * len(described), rules.alpha)

@@ -110,7 +110,7 @@ def cross_validate(
     places: list[tuple[str, int, np.ndarray]] = []
     fold_of, truth = np.full((len(target), repeats), -1), codes.encode(target)
     strata = DATA_TASKS[codes.task].strata(target)
-    tables = {arm: Shared(TrainingRows(features, target, weights)) for arm, (_, features) in arms.items()}
+    tables = {arm: Shared(TrainingRows(features, target, weights, relations.together)) for arm, (_, features) in arms.items()}
     for repeat in range(repeats):
         for fold, (seen, unseen) in enumerate(relations.deal(folds, _seed(seed, 0, repeat), strata)):
             fold_of[unseen, repeat] = fold

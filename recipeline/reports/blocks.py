@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from recipeline.artifacts import Artifact
@@ -21,6 +22,11 @@ T = TypeVar("T")
 Cell = str | int | float | bool | None
 
 Tone = Literal["plain", "good", "warning", "bad"]
+
+
+def is_number(value: Cell) -> bool:
+    """Whether a cell is a number, and right-aligned."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Results(Protocol):
@@ -66,6 +72,11 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     marked: int | None = None
+
+    @cached_property
+    def numeric(self) -> frozenset[int]:
+        """The places of the columns with a number."""
+        return frozenset(place for row in self.rows for place, value in enumerate(row) if is_number(value))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from recipeline.orchestration.trail import Trail
-from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Quoted, Section, Table
+from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Quoted, Section, Table, is_number
 from recipeline.reports.style import as_png, as_svg, styled
 
 _FOLDER = Path(__file__).parent
@@ -127,7 +127,7 @@ def _template() -> Any:
     environment.filters["grouped"] = group_plots
     environment.tests["number"] = is_number
     environment.tests["tall"] = lambda table: len(table.rows) > _TALL
-    environment.tests["numeric"] = lambda table, place: any(is_number(row[place]) for row in table.rows)
+    environment.tests["numeric"] = lambda table, place: place in table.numeric
     environment.globals["kind"] = lambda block: type(block).__name__
     environment.globals["css"] = Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
@@ -167,11 +167,6 @@ def _is_small(section: Section) -> bool:
 
 def _count_plots(section: Section) -> int:
     return sum(isinstance(block, Plot | Quoted) for block in section.blocks)
-
-
-def is_number(value: Cell) -> bool:
-    """Whether a cell is a number, and right-aligned."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def cell_classes(value: Cell, numeric: bool) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recipeline.config.table import Column
 from recipeline.data.checking.causes import cause_of
-from recipeline.data.checking.numbers import show_field
+from recipeline.data.checking.numbers import NUMBER, TEXT_TYPES, show_field
 from recipeline.data.kinds.every import KINDS
 
 _MOST_CATEGORIES = 100
@@ -20,12 +22,25 @@ _MOST_CATEGORIES = 100
 _TYPES = ("number", "boolean", "datetime", "category")
 _ANY = Column()
 
+#: A name of letters and digits, as those of diseases are, among others that read as numbers; so many make no slip of the pen.
+_CODE, _SEVERAL = re.compile(r"[A-Za-z]{1,3}[.-]?[0-9][\w.-]*"), 2
+
+#: A number in words of its own: with a unit, a currency or separators. Of fewer different ones each may be a name.
+_WRITTEN, _FEWEST_WRITTEN = re.compile(r"([$\u20ac\u00a3]?)\s*[+-]?[0-9][0-9.,]*\s*([^0-9.,]*)"), 10
+
+#: From here on float64 has no place for each whole number.
+_LONG = 2.0**53
+
+#: So many of a piece's large numbers are looked at.
+_LOOKED_AT = 100
+
 
 @dataclass
 class Look:
     """A column read in pieces: its number of values of each type, and its values.
 
-    `values` has the number of rows of each distinct one; of many it has some.
+    `values` has the number of rows of each distinct one; of many it has some. `is_padded`: whole numbers begin with zeros,
+    as those of names do; `long` is a whole number that a float64 cannot tell from the next one.
     """
 
     name: str
@@ -34,6 +49,8 @@ class Look:
     readable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TYPES, 0))
     example: str = ""
     type: str = ""
+    is_padded: bool = False
+    long: str = ""
     values: Counter[str] = field(default_factory=Counter)
 
     def add(self, values: pa.Array, na: Sequence[str]) -> None:
@@ -50,9 +67,21 @@ class Look:
                 first = values[int(np.flatnonzero(read.unreadable)[0])].as_py()
                 cause = cause_of(first, ".")
                 self.example = f"{show_field(first)}{f': {cause}' if cause else ''}"
+            if name == "number" and not self.is_padded:
+                self._look_at_digits(values, read.typed)
             if name == "category" and len(self.values) <= _MOST_CATEGORIES:
                 self.values.update(read.typed[~read.missing].tolist())
         self.missing += int(KINDS[accepted[0]].read(values, na, _ANY).missing.sum())
+
+    def _look_at_digits(self, values: pa.Array, numbers: np.ndarray) -> None:
+        """Note whole numbers that are likely names."""
+        if pa.types.is_floating(values.type):
+            return
+        if any(is_text(values.type) for is_text in TEXT_TYPES):
+            self.is_padded = bool(pc.any(pc.match_substring_regex(values, r"^\s*0[0-9]+\s*$")).as_py())
+        large = np.flatnonzero(np.abs(numbers) >= _LONG)
+        texts = [str(values[int(place)].as_py()).strip() for place in large[:_LOOKED_AT]]
+        self.long = self.long or next((text for text in texts if text.lstrip("+-").isdigit()), "")
 
     @property
     def known(self) -> int:
@@ -74,7 +103,22 @@ class Look:
         if name == "boolean":
             return len({value.lower() for value in self.values}) <= 2  # of y, n, t and f each is a name
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
-        return name != "category" or (few and self.readable["number"] < self.known / 2)
+        if name == "number":
+            return not self.long and not (self.is_padded and few)
+        return name != "category" or (few and not self.is_number and not self._are_written_numbers)
+
+    @property
+    def _are_written_numbers(self) -> bool:
+        """Whether values are numbers with one unit, or with separators."""
+        found = [_WRITTEN.fullmatch(value) for value in self.values]
+        return len(found) >= _FEWEST_WRITTEN and all(found) and len({it.groups() for it in found if it}) == 1
+
+    @property
+    def _are_names(self) -> bool:
+        """Whether values that read as numbers are names."""
+        words = [value for value in self.values if not re.fullmatch(NUMBER, value)]
+        are_codes = len(words) >= _SEVERAL and all(_CODE.fullmatch(word) for word in words)
+        return bool(self.is_padded or self.long or are_codes)
 
     @property
     def fault(self) -> str:
@@ -85,12 +129,22 @@ class Look:
             return f"{self.name}: type {self.type}"
         if not self.known:
             return f"{self.name}: no value in any row"
+        if self.long:
+            return f"{self.name}: whole numbers beyond 2^53, for example {self.long}: names, and too many for a category"
         return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {self.example}"
 
     @property
     def is_number(self) -> bool:
-        """Whether most values are numbers, so that the others are faults."""
-        return 2 * self.readable["number"] >= self.known > 0
+        """Whether most values are numbers, so that the others are faults.
+
+        Names that read as numbers are none.
+        """
+        return 2 * self.readable["number"] >= self.known > 0 and not self._are_names
+
+    @property
+    def are_true_and_false(self) -> bool:
+        """Whether all values are true and false by these words, and not yes and no."""
+        return self.found == "boolean" and (len(self.values) != 2 or {it.lower() for it in self.values} <= {"true", "false"})
 
     @property
     def is_of_two_numbers(self) -> bool:

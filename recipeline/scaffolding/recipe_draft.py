@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from recipeline.config.columns import spell_out
+from recipeline.config.columns import is_nameless, spell_out
 from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
 from recipeline.errors import DataError, UsageError, nearest
@@ -72,7 +72,9 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     task_name, task = next(((name, task) for name, task in TASKS.items() if task.fits(looks[target])), ("", None))
     if not faults and not task:
         faults = [f"{target}: {_describe(looks[target])}, and the target must be numbers, or have two values or more"]
-    columns = {it.name: task.column(it) if task and it.name == goal else _column(it) for it in looks.values()}
+    columns = {
+        looks[name].name: task.column(looks[name]) if task and name == target else _column(looks[name], name) for name in names
+    }
     if faults:
         raise DataError(
             f"Every column of {path.name} must hold numbers, categories, dates or booleans, and the target no dates.",
@@ -107,19 +109,27 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         "gates": {"beats_mean_predictor": True},
     }
     parts = {key: yaml.dump({key: value}, Dumper=_Plain, sort_keys=False, allow_unicode=True) for key, value in content.items()}
-    ignored = [f"# ignored: {for_cell(look.fault)}\n" for look in looks.values() if look.fault]
+    reasons = {name: look.fault or f"{name}: a column without a name, as an index is" for name, look in looks.items()}
+    ignored = [f"# ignored: {for_cell(reasons[name])}\n" for name in names if looks[name].fault or _is_index(name, target)]
     parts["columns"] = _COLUMNS_NOTE + "".join(ignored) + parts["columns"]
     parts |= {key: f"# {note}\n{parts[key]}" for key, note in task.notes.items() if key in parts}
     text = "".join(f"\n{part}" if isinstance(content[key], dict) else part for key, part in parts.items())
     return _HEADER.format(origin=for_cell(path.name)) + text
 
 
-def _column(look: Look) -> dict[str, Any]:
-    """Return the settings of a column; a column that cannot be a feature is ignored."""
-    if not look.found:
+def _column(look: Look, name: str) -> dict[str, Any]:
+    """Return the settings of a column of this name in the table.
+
+    One that cannot be a feature is ignored.
+    """
+    if not look.found or is_nameless(name):
         return {"type": "category", "nullable": True, "role": "ignore"}
     type_ = {} if look.found == "number" else {"type": look.found}
     return {**type_, **({"nullable": True} if look.missing else {})}
+
+
+def _is_index(name: str, target: str) -> bool:
+    return is_nameless(name) and name != target
 
 
 def _describe(look: Look) -> str:

@@ -132,7 +132,7 @@ def compare_candidates(
     scorer = build_scorer(recipe, codes.labels)
     folds = list(cv_folds(train, recipe, method))
     everything = np.arange(len(train))
-    rows = Shared((TrainingRows(features, target, weights), relations))
+    rows = Shared((TrainingRows(features, target, weights, relations.together), relations))
     # The last candidates of a recipe tend to be the heavy ones: started first, they do not run on alone at the end.
     waiting = list(reversed(list(names)))
     calls: list[Call] = []
@@ -172,7 +172,7 @@ def _fit(
         found = _search(estimator, search, recipe, features, target, relations, weights, codes) if search else None
         drawn = clone(estimator).set_params(**found.params if found else {})
         prepared = TASKS[codes.task].prepare(drawn, target, recipe.predicted.transform)
-        model = fit_weighted(prepared, features, target, weights)
+        model = fit_weighted(prepared, features, target, weights, rows.groups)
     # Scikit-learn's words for parameters or rows that an estimator refuses.
     except (ValueError, TypeError, AttributeError) as error:
         raise _refused(recipe, name, features, error) from None

@@ -13,6 +13,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.kinds.every import KINDS as TYPES
 from recipeline.training.kinds.base import Build, Kind
 from recipeline.training.kinds.every import KINDS
+from recipeline.training.tasks.every import TASKS
 
 
 def preprocess_columns(recipe: Recipe, preprocess: Preprocess, build: Build) -> list[BaseEstimator]:
@@ -26,8 +27,8 @@ def preprocess_columns(recipe: Recipe, preprocess: Preprocess, build: Build) -> 
     then = build("all", preprocess.all)
     if all(TYPES[it].is_numeric for it in types.values()):
         return [*build("number", preprocess.number), *then]
-    names: dict[Kind, list[str]] = {}
+    names, target_type = dict[Kind, list[str]](), TASKS[recipe.task].target_type
     for name, it in types.items():
         names.setdefault(KINDS[it], []).append(name)
-    parts = [part for kind, columns in names.items() for part in kind.parts(columns, preprocess, build)]
+    parts = [part for kind, columns in names.items() for part in kind.parts(columns, preprocess, build, target_type)]
     return [ColumnTransformer(parts, sparse_threshold=0.0), *then]

@@ -20,7 +20,7 @@ from recipeline.data.tasks.every import TASKS as DATA_TASKS
 from recipeline.inference.asking import ask_model
 from recipeline.metrics.skill import skill_score
 from recipeline.training.tasks.every import TASKS
-from recipeline.training.weights import fit_weighted
+from recipeline.training.weights import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def search_params(
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     folds = list(relations.deal(n_splits, seed, DATA_TASKS[codes.task].strata(target)))
+    rows = TrainingRows(features, target, weights, relations.together)
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     best: dict[str, Any] = {}
     best_score = -np.inf
@@ -67,7 +68,7 @@ def search_params(
         if tried and time.monotonic() >= deadline:
             break
         drawn = TASKS[codes.task].prepare(clone(estimator).set_params(**params), target, transform)
-        scores = [_score(clone(drawn), features, target, codes, weights, seen, unseen) for seen, unseen in folds]
+        scores = [_score(clone(drawn), rows, codes, seen, unseen) for seen, unseen in folds]
         score = float(np.mean(scores))
         if score > best_score:
             best, best_score = params, score
@@ -75,18 +76,9 @@ def search_params(
     return Found(best, tried, tried < draws)
 
 
-def _score(
-    estimator: BaseEstimator,
-    features: pd.DataFrame,
-    target: np.ndarray,
-    codes: TargetCodes,
-    weights: np.ndarray | None,
-    seen: np.ndarray,
-    unseen: np.ndarray,
-) -> float:
-    learned, counted = (None if weights is None else weights[rows] for rows in (seen, unseen))
-    model = fit_weighted(estimator, features.iloc[seen], target[seen], learned)
-    return skill_score(codes.encode(target[unseen]), ask_model(model, features.iloc[unseen], codes), counted)
+def _score(estimator: BaseEstimator, rows: TrainingRows, codes: TargetCodes, seen: np.ndarray, unseen: np.ndarray) -> float:
+    model, asked = rows.fit(estimator, seen), rows.take(unseen)
+    return skill_score(codes.encode(asked.target), ask_model(model, asked.features, codes), asked.weights)
 
 
 def _distribution(spec: Distribution) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder
@@ -18,45 +20,90 @@ from sklearn.utils.validation import has_fit_parameter
 
 from recipeline.config.recipe import Recipe
 from recipeline.errors import UsageError
+from recipeline.training.inner_folds import deal_calibration, give_folds, take_folds
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Features, target and weights of rows, in one order; no weights: all are equal."""
+    """Features, target and weights of rows, in one order; no weights: all are equal.
+
+    `groups` are those that folds inside of an estimator keep together; None: there are none.
+    """
 
     features: pd.DataFrame
     target: np.ndarray
     weights: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> TrainingRows:
         """Return copies of the rows at the positions `rows`."""
-        weights = None if self.weights is None else self.weights[rows]
-        return TrainingRows(self.features.iloc[rows], self.target[rows], weights)
+        weights, groups = (None if values is None else values[rows] for values in (self.weights, self.groups))
+        return TrainingRows(self.features.iloc[rows], self.target[rows], weights, groups)
 
     def fit(self, model: BaseEstimator, rows: np.ndarray) -> BaseEstimator:
         """Return `model`, fitted to the rows at the positions `rows`."""
         learned = self.take(rows)
-        return fit_weighted(model, learned.features, learned.target, learned.weights)
+        return fit_weighted(model, learned.features, learned.target, learned.weights, learned.groups)
 
 
-def fit_weighted(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None) -> BaseEstimator:
+def fit_weighted(
+    model: BaseEstimator,
+    features: pd.DataFrame,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+    groups: np.ndarray | None = None,
+) -> BaseEstimator:
     """Return `model`, fitted with `weights` of the rows, of shape (rows,) and above 0.
 
     They are divided by their mean: in another unit they make the same model, also where an estimator weighs them against a
-    penalty. In a Pipeline they go to the last step, in a mean of models to each member.
+    penalty. In a Pipeline they go to the last step, in a mean of models to each member, in a calibration to both parts. Folds
+    inside of the model keep `groups` of the rows together (`recipeline.training.inner_folds`).
     """
+    is_of_steps = isinstance(model, CalibratedClassifierCV) and isinstance(model.estimator, Pipeline)
+    if isinstance(model, CalibratedClassifierCV) and (groups is not None or (weights is not None and is_of_steps)):
+        return _fit_calibrated(model, TrainingRows(features, target, weights, groups))
+    if groups is None or not give_folds(model, groups):
+        return _fit(model, features, target, weights)
+    try:
+        model = _fit(model, features, target, weights)
+    finally:
+        take_folds(model)
+    return model
+
+
+def _fit_calibrated(model: CalibratedClassifierCV, rows: TrainingRows) -> CalibratedClassifierCV:
+    """Return `model` fitted with the weights and groups that `fit` does not pass on.
+
+    scikit-learn gives no weights to a Pipeline inside of a calibration.
+    """
+    found = []
+    for seen, unseen in deal_calibration(model.cv, rows.groups, rows.target):
+        fitted, held = rows.fit(clone(model.estimator), seen), rows.take(unseen)
+        one = CalibratedClassifierCV(FrozenEstimator(fitted), method=model.method)
+        with warnings.catch_warnings():  # it is fitted, with its weights
+            warnings.filterwarnings("ignore", "Since FrozenEstimator does not appear to accept sample_weight")
+            (calibrated,) = _fit(one, held.features, held.target, held.weights).calibrated_classifiers_
+        calibrated.estimator = fitted
+        found.append(calibrated)
+    model.calibrated_classifiers_, model.classes_ = found, np.unique(rows.target)
+    model.n_features_in_ = rows.features.shape[1]
+    model.feature_names_in_ = np.asarray(rows.features.columns, dtype=object)
+    return model
+
+
+def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None) -> BaseEstimator:
     if weights is None:
         return model.fit(features, target)
     # A mean of one is there to number the labels, which its own fit does.
     if isinstance(model, VotingRegressor | VotingClassifier) and len(model.estimators) > 1:
-        model.estimators_ = [fit_weighted(clone(member), features, target, weights) for _, member in model.estimators]
+        model.estimators_ = [_fit(clone(member), features, target, weights) for _, member in model.estimators]
         model.feature_names_in_ = np.asarray(features.columns, dtype=object)
         if isinstance(model, VotingClassifier):
             model.le_ = LabelEncoder().fit(target)
             model.classes_ = model.le_.classes_
         return model
     if isinstance(model, FixedThresholdClassifier):
-        model.estimator_ = fit_weighted(clone(model.estimator), features, target, weights)
+        model.estimator_ = _fit(clone(model.estimator), features, target, weights)
         return model
     return model.fit(features, target, **_as_parameter(model, weights / weights.mean()))
 

@@ -9,7 +9,7 @@ import pytest
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.checking.schema import validate_table
-from recipeline.data.column_profile import describe_columns, describe_rows
+from recipeline.data.column_profile import MOST_CORRELATED, describe_columns, describe_rows
 from recipeline.data.kinds.number import BINS
 from recipeline.data.results import ColumnProfile
 from recipeline.records import read_record, to_plain
@@ -112,3 +112,22 @@ def test_numbers_whose_squares_are_infinite_are_described(tmp_path: Path, large:
     assert (found.distinct, found.quantiles["0"], found.quantiles["1"]) == (3, -large, large)
     assert (found.mean is None) == (large > 1e300)
     assert found.std == (None if large > 1e300 else np.inf)
+
+
+def test_of_many_columns_the_strongest_correlations_and_the_targets_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({f"g{place}": rng.normal(size=30) for place in range(MOST_CORRELATED + 60)})
+    table["g7"] = table["g311"] * 2  # the strongest pair
+    table["constant"], table["y"] = 1.0, rng.normal(size=30)
+    recipe = as_recipe(
+        small_recipe()
+        | {"target": "y", "columns": {name: {} for name in table}, "gates": {}, "promotion": {}, "monitoring": {}}
+    )
+    found = describe_columns(table, recipe).correlations
+    names = list(found.columns)
+    assert len(names) == len(found.spearman) == len(found.spearman[0]) == MOST_CORRELATED
+    assert {"g7", "g311", "y"} <= {*names}
+    assert "constant" not in names
+    assert names == [name for name in table if name in names]
+    expected = table[names].corr(method="spearman").to_numpy()
+    np.testing.assert_allclose(np.array(found.spearman), expected)

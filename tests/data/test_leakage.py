@@ -12,6 +12,8 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.leakage import audit_leaks, audit_split, compare_columns, explain_audit, find_warnings, measure_memory
 from recipeline.data.relating.relations import read_keys
 from recipeline.data.splits import split_rows
+from recipeline.errors import DataError
+from tests.conftest import as_recipe, small_recipe
 from tests.large import holding, store
 
 
@@ -134,3 +136,19 @@ def test_a_large_table_is_audited_by_hashes_and_a_sample(wines: pd.DataFrame, re
         if method == "random":
             assert by_all.warnings[0] == f"About {whole.warnings[0]}"
             assert by_some.near_rows == pytest.approx(whole.near_rows, rel=0.6)
+
+
+def test_a_split_by_time_is_audited_though_equal_rows_join_all_groups() -> None:
+    rng = np.random.default_rng(0)
+    weeks = pd.date_range("2024-01-01", periods=20, freq="W")
+    table = pd.DataFrame({"shop": np.repeat([f"s{shop}" for shop in range(30)], 20), "week": np.tile(weeks, 30)})
+    table["promo"], table["sales"] = rng.integers(2, size=600).astype(float), rng.normal(size=600)
+    columns = {"shop": {"type": "category"}, "week": {"type": "datetime", "role": "time"}, "promo": {}, "sales": {}}
+    content = small_recipe() | {"target": "sales", "columns": columns, "gates": {}, "promotion": {}, "monitoring": {}}
+    recipe = as_recipe(content | {"split": {"group": "shop", "time": "week"}})
+    audit = audit_split(table, *split_rows(table, recipe, "grouped"), recipe, "grouped")
+    assert audit.random_split.test_rows == 120
+    alone = as_recipe(content | {"split": {"group": "shop"}})
+    with pytest.raises(DataError, match=r"join their groups, which makes 1 of 30 values of 'shop': add a feature") as refusal:
+        split_rows(table, alone, "grouped")
+    assert "larger" not in str(refusal.value)

@@ -9,13 +9,14 @@ from sklearn.model_selection import train_test_split
 from custom.red_wine import draw
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.grouping import row_groups
-from recipeline.data.splits import split_rows
-from recipeline.data.target_codes import NUMBERS
+from recipeline.data.splits import split_plainly, split_rows
+from recipeline.data.target_codes import NUMBERS, TargetCodes
 from recipeline.engine.local import LocalWorkers
 from recipeline.evaluation.results import MeasuredInterval
 from recipeline.evaluation.scoring import evaluate_best, measure_leaks, predict_all, score_mean_predictor, score_random_split
 from recipeline.metrics.regression import bootstrap_intervals
 from recipeline.training.candidates import build_candidate
+from tests.classes import class_recipe
 from tests.conftest import as_recipe, small_recipe
 
 WINES = draw()
@@ -114,3 +115,15 @@ def test_scoring_a_random_split_leaves_the_models_as_they_are(wines: pd.DataFram
     before = model.predict(features)
     score_random_split(wines, {"LinearRegression": model}, recipe, NUMBERS, LocalWorkers(1))()
     np.testing.assert_array_equal(model.predict(features), before)
+
+
+def test_a_random_split_that_no_model_can_be_fitted_to_is_not_scored() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=60), "z": rng.normal(size=60), "y": [0, 1] * 30})
+    recipe = class_recipe("binary", {"type": "integer"}, 1)
+    codes = TargetCodes.learn(recipe, table)
+    _, test = split_plainly(table, recipe)
+    models = {"Logistic": build_candidate(recipe, "Logistic").fit(table[["x", "z"]], table["y"])}
+    assert score_random_split(table, models, recipe, codes, LocalWorkers(1))() is not None
+    for held in (table["y"].where(table.index.isin(test.index), 0), table["y"].where(~table.index.isin(test.index), 0)):
+        assert score_random_split(table.assign(y=held), models, recipe, codes, LocalWorkers(1))() is None

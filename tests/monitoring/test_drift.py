@@ -9,9 +9,14 @@ import pandas as pd
 import pytest
 
 from custom.red_wine import draw
+from recipeline.data.target_codes import NUMBERS
+from recipeline.inference.columns import Columns
+from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.domain import measure_domain
 from recipeline.monitoring.drift import compare
+from recipeline.monitoring.results import Compared
 from recipeline.monitoring.sample import Live
+from tests.conftest import as_recipe, small_recipe
 from tests.monitoring.helpers import WINDOW, Change, World
 
 WINDOWS = 200
@@ -132,3 +137,37 @@ def test_a_classifier_does_not_tell_rows_of_one_source_apart_and_does_tell_other
     assert apart.p_value < 1e-6 < alike.p_value
     assert apart.strongest == 0
     assert measure_domain(reference, np.tile(same[:1], (400, 1)), seed=0) is None
+
+
+# --- names of which new ones always come ----------------------------------------------------------------------------------
+
+
+def look_at_names(levels: int, live_levels: int, seed: int) -> Compared:
+    """Compare 500 rows with 1,000 of a category of so many frequent values."""
+    rng = np.random.default_rng(seed)
+
+    def rows(count: int, values: int) -> pd.DataFrame:
+        return pd.DataFrame({"zip": [f"{it:05}" for it in rng.integers(values, size=count)], "x": rng.normal(size=count)})
+
+    content = small_recipe() | {"target": "y", "columns": {"zip": {"type": "category"}, "x": {}, "y": {}}}
+    recipe = as_recipe(content | {"gates": {}, "promotion": {}, "monitoring": {}})
+    train = rows(1000, levels).assign(y=lambda it: it["x"] + rng.normal(size=1000))
+    columns, said = Columns.learn(recipe, train), train["x"].to_numpy()
+    baseline = describe_baseline(train, said, recipe, columns, NUMBERS, 0.5)
+    live, later = Live(columns.features, baseline, seed=0), rows(500, live_levels)
+    live.add(columns.matrix(later), later["x"].to_numpy())
+    return compare(live, draw_reference(train, said, recipe, columns, NUMBERS).to_numpy(float), recipe.monitoring, recipe)
+
+
+@pytest.mark.parametrize("levels", [10, 300, 5000])
+def test_new_names_are_no_drift_where_training_rows_have_as_many_of_one_row(levels: int) -> None:
+    found = [look_at_names(levels, levels, seed) for seed in range(4)]
+    assert sum(it.verdict != "ok" for it in found) <= 1
+    assert levels < 5000 or (found[0].features["zip"].unseen or 0) > 0.5
+
+
+@pytest.mark.parametrize("levels", [10, 300])
+def test_more_new_names_than_expected_are_drift(levels: int) -> None:
+    found = look_at_names(levels, 2 * levels, 0)
+    assert found.verdict == "drift"
+    assert ("zip", "drift") in subjects(found)

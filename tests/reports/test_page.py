@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from recipeline.orchestration.trail import Stop, Trail, card_address, list_places
-from recipeline.reports.blocks import Block, Card, Code, Facts, Flow, Lines, Note, Plot, Section, Table
+from recipeline.reports.blocks import Block, Card, Code, Facts, Flow, Lines, Note, Plot, Section, Table, is_number
 from recipeline.reports.page import (
     arrange_sections,
     format_cell,
     full_precision,
     group_plots,
-    is_number,
     pack_cards,
     render,
     render_failure,

@@ -93,7 +93,7 @@ def test_each_column_has_the_type_that_all_of_its_values_are_of(tmp_path: Path) 
         "town": {"type": "category", "nullable": True},
         "day": {"type": "datetime"},
         "is_open": {"type": "boolean"},
-        "code": {},
+        "code": {"type": "category"},
     }
     table.assign(day=pd.Timestamp("2026-01-01"), is_open=[True, False] * 15).to_parquet(tmp_path / "t.parquet")
     assert columns_of(draft_recipe(tmp_path / "t.parquet", "y", name="t")) == found
@@ -190,3 +190,33 @@ def test_rows_without_a_target_are_left_out(tmp_path: Path) -> None:
     table.loc[:3, "y"] = np.nan
     assert yaml.safe_load(draft(tmp_path, table))["missing_target"] == "drop"
     assert "missing_target" not in yaml.safe_load(draft(tmp_path, frame()))
+
+
+def test_numbers_that_are_names_and_names_that_are_numbers_are_told_apart(tmp_path: Path) -> None:
+    rows = 60
+    place = np.arange(rows)
+    table = frame(
+        rows,
+        diagnosis=np.where(place % 3 == 0, [f"V{it % 6}7" for it in place], [f"{400 + it % 7}" for it in place]),
+        twin=[str(2**53 + it % 2) for it in place],
+        account=[str(2**60 + it) for it in place],
+        share=[f"{it % 12}%" for it in place],
+        price=[f"{it % 11},5" for it in place],
+        band=[f"{18 + it % 5}+" for it in place],
+        huge=[f"{it}e18" for it in place],
+    )
+    table.insert(0, "Unnamed: 0", place)
+    text = draft(tmp_path, table, sep=";")
+    found, ignored = columns_of(text), {"type": "category", "nullable": True, "role": "ignore"}
+    assert [found[name] for name in ("diagnosis", "twin", "band")] == [{"type": "category"}] * 3
+    assert found["huge"] == {}
+    assert {name for name, it in found.items() if it == ignored} == {"Unnamed: 0", "account", "share", "price"}
+    for words in (
+        "Unnamed: 0: a column without a name, as an index is",
+        f"account: whole numbers beyond 2^53, for example {2**60}: names, and too many for a category",
+        "share: text in 60 of 60 rows, for example '0%': a unit in the field? Write numbers alone.",
+        "price: text in 60 of 60 rows, for example '0,5': a decimal comma? Set data.decimal in the recipe.",
+    ):
+        assert f"# ignored: {words}\n" in text
+    with pytest.raises(DataError, match="share: text in 60 of 60 rows"):
+        draft(tmp_path, table, "share", sep=";")

@@ -100,7 +100,7 @@ def test_a_labelled_table_is_quiet_where_nothing_changed_and_drift_where_labels_
 ) -> None:
     quiet = monitored.ok("monitor", data=table(tmp_path, later()))
     assert "Labelled: Brier score" in quiet.stdout
-    assert "inside of their interval or prediction set, whose level is 90%." in quiet.stdout
+    assert "inside of their prediction set, whose level is 90%." in quiet.stdout
     drifted = monitored.run("monitor", data=table(tmp_path, later(noisy)))
     assert drifted.exit_code == 5
     found = {(it["rule"], it["subject"], it["verdict"]) for it in report(monitored, drifted)["newest"]["findings"]}
@@ -121,6 +121,12 @@ def test_a_label_that_nobody_knows_is_refused_by_monitor_and_named_by_retrain(
     assert len(rows_at(monitored, chain.data)) == 300 + 290
     other = monitored.ok("retrain", data=table(tmp_path, later(), "known.csv"))
     assert "does not know" not in other.stderr
+
+
+def test_new_labels_of_rows_that_replace_the_others_are_named(monitored: Project, tmp_path: Path) -> None:
+    rows = later(lambda rows: rows.loc.__setitem__((slice(0, 29), "y"), "goood"))
+    outcome = monitored.ok("retrain", data=table(tmp_path, rows), mode="replace", promote="never", model="lr")
+    assert "The rows have labels that version 1 in Production does not know: 'goood'. The version" in outcome.stderr
 
 
 def test_limits_of_another_task_are_refused(monitored: Project, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def build_nothing(_: str, __: object) -> list[BaseEstimator]:
 
 def transform(name: str, frame: pd.DataFrame, preprocess: Preprocess, fit: pd.DataFrame | None = None) -> np.ndarray:
     seen = frame if fit is None else fit
-    parts = list(KINDS[name].parts(list(frame), preprocess, build_nothing))
+    parts = list(KINDS[name].parts(list(frame), preprocess, build_nothing, "continuous"))
     made = ColumnTransformer(parts, sparse_threshold=0.0).fit(seen, np.arange(len(seen)))
     return np.asarray(made.transform(frame), dtype=float)
 
@@ -53,7 +53,7 @@ MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1))
 def test_a_difference_is_in_seconds(start: datetime, later: timedelta) -> None:
     frame = pd.DataFrame({"to": [start + later], "from": [start]}).astype("datetime64[us]")
     preprocess = Preprocess(datetime=(Difference(difference=("from", "to")),))
-    ((_, part, names),) = Datetime().parts(list(frame), preprocess, build_nothing)
+    ((_, part, names),) = Datetime().parts(list(frame), preprocess, build_nothing, "continuous")
     assert part.fit_transform(frame[names]).item() == pytest.approx(later.total_seconds(), abs=1e-3)
 
 

@@ -24,6 +24,9 @@ from recipeline.errors import DataError
 #: `rows.filter`; absent if there are none.
 DROPPED, FILTERED = "rows without a target", "rows that rows.filter leaves out"
 
+#: From here on float64 has no place for each whole number.
+_LONG = 2.0**53
+
 #: So many faults are listed one by one.
 MOST_FAULTS = 1_000_000
 
@@ -95,6 +98,9 @@ class TableCheck:
             recipe = recipe.with_columns(dict.fromkeys(names))
         self.recipe, self.rows, self.filtered, self.kept = recipe, 0, 0, 0
         self._conditions = conditions_of(recipe)
+        # Of a feature the next number is as good; of a group, a label or an ID it is another one.
+        as_numbers = {*recipe.features, recipe.split.time}
+        self._named = {name for name, it in recipe.columns.items() if KINDS[it.type].is_whole and name not in as_numbers}
         self._parts: dict[str, list[pd.Series]] = {name: [] for name in recipe.columns}
         self._no_rows: dict[str, pd.Series] = {}
         self._held = 0
@@ -206,6 +212,10 @@ class TableCheck:
             rules = [(rule, broken & ~read.missing) for rule, broken in rules]
         if column.role == "weight":
             rules.append(("must be above 0, as a weight is", read.typed <= 0))
+        if name in self._named:
+            rules.append(
+                ("must be below 2^53 in size: longer numbers are names, of the type category", np.abs(read.typed) >= _LONG)
+            )
         for rule, broken in rules:
             places = np.flatnonzero(broken & ~seen)
             seen |= broken

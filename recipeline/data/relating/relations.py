@@ -65,6 +65,11 @@ class Relations:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def together(self) -> np.ndarray | None:
+        """The groups of the recipe's column of groups; None where it has none."""
+        return self.groups if self.column else None
+
     def take(self, rows: np.ndarray) -> Self:
         """Return the relations of some rows, by position or mask."""
         times, folds = (None if values is None else values[rows] for values in (self.times, self.folds))
@@ -195,8 +200,10 @@ def group_rows(table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
     """Return one uint64 per row: rows of one group are on one side of every split.
 
     These are copies of a row, with `split.tolerance` also its neighbours, and with `split.group` all rows of a group. Groups
-    that have a copy in common are one.
+    that have a copy in common are one; not over time, which keeps no copies together.
     """
+    if recipe.split.group and recipe.split.time:
+        return value_keys(table[recipe.split.group])
     tolerance, features = recipe.split.tolerance, list(recipe.features)
     copies = join_neighbours(table[features], tolerance) if tolerance else hash_features(table, features)
     return join_groups(value_keys(table[recipe.split.group]), copies) if recipe.split.group else copies

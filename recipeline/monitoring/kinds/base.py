@@ -44,6 +44,16 @@ class Kind(ABC):
     def bin_names(self, described: Described) -> Sequence[str]:
         """Return what the bins are called."""
 
-    def apart(self, codes: np.ndarray) -> np.ndarray:
+    def apart(self, codes: np.ndarray, described: Described) -> np.ndarray:
         """Return codes as the domain classifier sees them."""
         return codes
+
+    def count_single(self, feature: Feature) -> int:
+        """Return the number of training rows with a value of their own.
+
+        Only where values are names.
+
+
+        Their share is how many values of like rows are expected to be none of the training rows' (Good 1953).
+        """
+        return 0

@@ -62,6 +62,21 @@ class Category(Kind):
         p_value = float(stats.chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
         return replace(found, psi=population_stability(counts, before), p_value=p_value)
 
+    def apart(self, codes: np.ndarray, described: Described) -> np.ndarray:
+        """Return codes with one for all values that are in the last bin.
+
+        A value of a few training rows tells what is new from what is known, and not that rows differ.
+        """
+        bins = np.array(described.bins)
+        rare, known = len(bins) - 1, ~np.isnan(codes)
+        seen = codes.copy()
+        seen[known] = np.where(bins[codes[known].astype(np.intp)] == bins[rare], rare, codes[known])
+        return seen
+
+    def count_single(self, feature: Feature) -> int:
+        """Return the number of categories of one training row."""
+        return (feature.counts or ()).count(1)
+
     def bin_names(self, described: Described) -> Sequence[str]:
         """Return the values of the bins."""
         return list(described.names or ())

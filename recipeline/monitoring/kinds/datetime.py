@@ -34,7 +34,7 @@ class Datetime(Category):
         part = codes % _DAY // (3 * _HOUR) if described.has_times else (codes // _DAY + 3) % 7
         return np.bincount(part.astype(np.intp), minlength=len(described.names or ()))
 
-    def apart(self, codes: np.ndarray) -> np.ndarray:
+    def apart(self, codes: np.ndarray, described: Described) -> np.ndarray:
         """Return the time of the week in seconds."""
         week: np.ndarray = (codes + 3 * _DAY) % (7 * _DAY)
         return week

@@ -18,7 +18,8 @@ class Binary(Multiclass):
     """A target of booleans, of two whole numbers or of two categories."""
 
     notes = {
-        "target": "positive is the label whose probability is predicted: true, 1, or the rarer one unless you name the other.",
+        "target": "positive is the label whose probability is predicted: true, yes, 1, or the rarer one unless you "
+        "name the other.",
         "decision": "The threshold with the greatest F1; where errors have a cost: decision: {cost: {fp: 1, fn: 5}}",
     }
 
@@ -29,7 +30,7 @@ class Binary(Multiclass):
 
     def column(self, target: Look) -> dict[str, Any]:
         """Return the type, and the two categories: any other one is an error."""
-        if target.found == "category":
+        if self._is_named(target):
             return {"type": "category", "values": sorted(target.values)}
         return {"type": "integer" if target.found == "number" else target.found}
 
@@ -44,16 +45,23 @@ class Binary(Multiclass):
         return {"decision": {"metric": "f1"}} if share < _RARE else {}
 
     def _positive(self, target: Look) -> Any:
-        """Return true or the greater number, of categories the rarer one."""
+        """Return true or yes, or the greater number, of categories the rarer one."""
         counts = self._counts(target)
-        return min(sorted(counts), key=lambda label: counts[label]) if target.found == "category" else max(counts)
+        if not self._is_named(target):
+            return max(counts)
+        return min(sorted(counts), key=lambda label: (str(label).lower() not in TRUE, counts[label]))
+
+    @staticmethod
+    def _is_named(target: Look) -> bool:
+        """Whether the model is to say the words of the table, as yes and no."""
+        return target.found == "category" or (target.found == "boolean" and not target.are_true_and_false)
 
     @staticmethod
     def _counts(target: Look) -> Counter[Any]:
         """Return the number of rows by label."""
         counts: Counter[Any] = Counter()
         for text, rows in target.values.items():
-            counts[_LABELS.get(target.found, str)(text)] += rows
+            counts[str(text) if Binary._is_named(target) else _LABELS[target.found](text)] += rows
         return counts
 
 

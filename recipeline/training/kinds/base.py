@@ -21,5 +21,8 @@ class Kind(ABC):
     """A column kind in training. Kinds that share an object share their transformers."""
 
     @abstractmethod
-    def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
-        """Yield the parts of a ColumnTransformer for the columns `names`."""
+    def parts(self, names: list[str], preprocess: Preprocess, build: Build, target_type: str) -> Iterator[Part]:
+        """Yield the parts of a ColumnTransformer for the columns `names`.
+
+        `target_type` is what scikit-learn calls a target of the recipe's task.
+        """

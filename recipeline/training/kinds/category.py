@@ -20,27 +20,27 @@ MOST_CATEGORIES = 100
 class Category(Kind):
     """Categories; a missing value, None too, is the category ""."""
 
-    def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
+    def parts(self, names: list[str], preprocess: Preprocess, build: Build, target_type: str) -> Iterator[Part]:
         """Yield one part of all columns."""
         filled = [
             SimpleImputer(missing_values=missing, strategy="constant", fill_value="", keep_empty_features=True)
             for missing in (np.nan, None)
         ]
         chosen = preprocess.category
-        encoders = [_ENCODERS[chosen]()] if isinstance(chosen, str) else build("category", chosen)
+        encoders = [_ENCODERS[chosen](target_type)] if isinstance(chosen, str) else build("category", chosen)
         yield "category", make_pipeline(*filled, *encoders), names
 
 
-def _one_hot() -> BaseEstimator:
+def _one_hot(_: str) -> BaseEstimator:
     return OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False)
 
 
-def _ordinal() -> BaseEstimator:
+def _ordinal(_: str) -> BaseEstimator:
     return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
 
 
-def _target() -> BaseEstimator:
-    return TargetEncoder(target_type="continuous")
+def _target(target_type: str) -> BaseEstimator:
+    return TargetEncoder(target_type=target_type)
 
 
 _ENCODERS = {"onehot": _one_hot, "ordinal": _ordinal, "target": _target}

@@ -28,7 +28,7 @@ _NAT = float(np.iinfo(np.int64).min)
 class Datetime(Kind):
     """Dates."""
 
-    def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
+    def parts(self, names: list[str], preprocess: Preprocess, build: Build, target_type: str) -> Iterator[Part]:
         """Yield a part for each of `preprocess.datetime`."""
         for number, part in enumerate(preprocess.datetime, 1):
             if isinstance(part, Difference):

@@ -13,7 +13,7 @@ from recipeline.training.kinds.base import Build, Kind, Part
 class Number(Kind):
     """Numbers, whole ones and booleans."""
 
-    def parts(self, names: list[str], preprocess: Preprocess, build: Build) -> Iterator[Part]:
+    def parts(self, names: list[str], preprocess: Preprocess, build: Build, target_type: str) -> Iterator[Part]:
         """Yield one part of all columns."""
         transformers = build("number", preprocess.number)
         yield "number", make_pipeline(*transformers) if transformers else "passthrough", names

@@ -21,6 +21,8 @@ class Task(ABC):
     estimator_type: str
     method: str
     fix = ""
+    #: The type of its targets, in scikit-learn's words.
+    target_type: str
 
     def simple(self) -> BaseEstimator | None:
         """Return a simple model to compare a first version with; None: there is none."""

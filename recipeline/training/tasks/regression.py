@@ -32,6 +32,7 @@ class Regression(Task):
 
     estimator_type = "regressor"
     method = "predict"
+    target_type = "continuous"
 
     def simple(self) -> BaseEstimator | None:
         """Return a LinearRegression."""
