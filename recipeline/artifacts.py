@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from recipeline.data.stored_rows import RowsWriter, StoredRows
+from recipeline.inference._compat import import_skops
 from recipeline.inference.trust import read_skops
 from recipeline.records import read_record, to_plain
 
@@ -126,9 +127,7 @@ def _write_bytes(value: bytes, path: Path) -> None:
 
 
 def _write_skops(value: Any, path: Path) -> None:
-    import skops.io
-
-    skops.io.dump(value, path)
+    import_skops().dump(value, path)
 
 
 def plot(name: str) -> Artifact[bytes]:

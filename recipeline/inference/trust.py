@@ -13,7 +13,7 @@ from typing import Any
 from recipeline.config.import_path import setup_line
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.inference._boosters import booster_types, find_misplaced, lacking_library
-from recipeline.inference._compat import TREES, TRUSTED
+from recipeline.inference._compat import TREES, TRUSTED, import_skops
 
 __all__ = ["TREES", "TRUSTED", "RefusedModel", "read_model", "read_skops", "types_to_trust"]
 
@@ -37,11 +37,10 @@ def types_to_trust(model: Any, trusted: Collection[str] = ()) -> list[str]:
     ------
     UsageError : the model cannot be written without pickle, or holds a type that no command would load.
     """
-    import skops.io
-
+    skops = import_skops()
     try:
-        data = skops.io.dumps(model)
-        types: list[str] = skops.io.get_untrusted_types(data=data)
+        data = skops.dumps(model)
+        types: list[str] = skops.get_untrusted_types(data=data)
         misplaced = find_misplaced(BytesIO(data)) if {*types} - TRUSTED else ""
     except Exception as error:  # of any part of the model: a type that skops cannot write, a method of the model itself
         raise UsageError(
@@ -104,14 +103,19 @@ def read_skops(file: Path, trusted: Collection[str] = (), *, name: str = "") -> 
 
     See `read_model`.
     """
-    import skops.io
+    skops = import_skops()
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     name = name or f"The file {file.name}"
     try:
-        types = skops.io.get_untrusted_types(file=file)
+        try:
+            # Its types are checked before anything is made of them. Asked for first, they would be read twice.
+            return skops.load(file, trusted=list(TREES))
+        except UntrustedTypesFoundException:
+            types = skops.get_untrusted_types(file=file)
         foreign = _foreign(types, trusted)
         misplaced = find_misplaced(file) if {*types} - TRUSTED else ""
-        built = None if foreign or misplaced else skops.io.load(file, trusted=types)
+        built = None if foreign or misplaced else skops.load(file, trusted=types)
     except Exception as error:  # of a zip, of JSON, of numpy, of whatever a broken file makes of an estimator
         raise _broken(name, error) from None
     if misplaced:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 from importlib import import_module
 
 import numpy as np
@@ -44,6 +45,40 @@ def test_a_part_that_is_gone_is_what_stands_for_it(monkeypatch: pytest.MonkeyPat
 def test_the_names_of_types_are_had_without_scikit_learn() -> None:
     code = "import sys; from recipeline.inference.trust import TREES; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_dask_is_out_of_reach_only_while_skops_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    def refuse(name: str) -> None:
+        seen.extend([name, sys.modules.get(_compat._DASK_ARRAYS, "there")])
+        raise ImportError
+
+    monkeypatch.setattr(_compat, "import_module", refuse)
+    monkeypatch.delitem(sys.modules, "skops.io")
+    monkeypatch.delitem(sys.modules, _compat._DASK_ARRAYS, raising=False)
+    with pytest.raises(ImportError):
+        _compat.import_skops()
+    assert seen == ["skops.io", None]
+    assert _compat._DASK_ARRAYS not in sys.modules
+    kept = types.ModuleType("dask")
+    monkeypatch.setitem(sys.modules, _compat._DASK_ARRAYS, kept)
+    with pytest.raises(ImportError):
+        _compat.import_skops()
+    assert seen[2:] == ["skops.io", kept]
+    assert sys.modules[_compat._DASK_ARRAYS] is kept
+
+
+@pytest.mark.full
+def test_skops_trusts_the_same_types_with_and_without_dask() -> None:
+    importing = ("import skops.io", "from recipeline.inference._compat import import_skops; import_skops()")
+    shown = "; import sys, skops.io._trusted_types as t; print('dask' in sys.modules, sorted(t.SKLEARN_ESTIMATOR_TYPE_NAMES))"
+    (_, known), (has_dask, same) = (
+        subprocess.check_output([sys.executable, "-c", code + shown], cwd=ROOT, text=True).split(" ", 1) for code in importing
+    )
+    assert same == known
+    assert len(known) > 1000
+    assert has_dask == "False"
 
 
 @pytest.mark.parametrize("model", [RandomForestRegressor(2), HistGradientBoostingRegressor(max_iter=2)])
