@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +19,7 @@ from recipeline.cli.output.progress import heartbeat
 from recipeline.cli.output.results import CommandResult, StepValues
 from recipeline.cli.output.stdout import kept_stdout, print_json
 from recipeline.cli.output.terminal import echo
-from recipeline.cli.process import ProcessCommand, import_libraries, importing
+from recipeline.cli.process import ProcessCommand, import_libraries
 from recipeline.errors import EXIT_BROKEN, UsageError
 
 if TYPE_CHECKING:
@@ -147,13 +145,14 @@ class EntryPoint(ProcessCommand):
         """Run the function, print its result and run ID, and return the exit code."""
         as_json = ctx.meta.get(_JSON)
         # A service ends on a signal, and its workers' own output is left alone.
-        with kept_stdout() if self.ends or as_json else contextlib.nullcontext() as stdout:
+        with (
+            kept_stdout() if self.ends or as_json else contextlib.nullcontext() as stdout,
+            heartbeat(str(self.name)) if self.ends else contextlib.nullcontext(),
+        ):
             ctx.meta[_STDOUT] = stdout
-            self.prepare(ctx)
-            with heartbeat(str(self.name)) if self.ends else contextlib.nullcontext():
-                if self.opens_store:
-                    import_libraries()
-                result: Result = super().invoke(ctx)
+            if self.opens_store:
+                import_libraries()
+            result: Result = super().invoke(ctx)
         if not as_json:
             echo("\n".join(part for part in (result.output, result.run_id) if part))
         elif self.ends:
@@ -162,9 +161,6 @@ class EntryPoint(ProcessCommand):
                 CommandResult(str(self.name), result.run_id, outcome, result.exit_code, result.output, values=result.values)
             )
         return result.exit_code
-
-    def prepare(self, ctx: click.Context) -> None:
-        """Do what must be done before the command has threads."""
 
     def call(self, **options: str) -> Result:
         """Run the function with the given options and return its result.
@@ -183,21 +179,6 @@ class EntryPoint(ProcessCommand):
         assert self.callback
         result: Result = self.callback(**context.params)
         return result
-
-
-class ChainEntryPoint(EntryPoint):
-    """The command of the whole chain, whose workers are forked where it must fit."""
-
-    def prepare(self, ctx: click.Context) -> None:
-        """Import what fits need and fork the workers."""
-        from recipeline.engine._compat import may_fork
-
-        steps = getattr(sys.modules.get("steps"), "__file__", None)
-        if steps and may_fork():  # asked before anything is imported
-            with importing():
-                from recipeline.cli.engine import fork_for_chain
-
-                fork_for_chain(Path(steps), **{name: ctx.params[name] for name in ("recipe", "profile", "data")})
 
 
 class FilesEntryPoint(EntryPoint):
@@ -224,9 +205,8 @@ def announce(text: str, values: object) -> None:
         print_json(result, context.meta[_STDOUT])
 
 
-def entry_point(name: str, cls: type[EntryPoint] | None = None) -> Callable[[Callable[..., Result]], EntryPoint]:
+def entry_point(name: str, cls: type[EntryPoint] = EntryPoint) -> Callable[[Callable[..., Result]], EntryPoint]:
     """Make a command of a function, with the option ``--json``."""
-    cls = cls or (ChainEntryPoint if name == "main" else EntryPoint)
 
     def decorate(function: Callable[..., Result]) -> EntryPoint:
         made = click.command(name=name.replace("_", "-"), cls=cls, context_settings={"max_content_width": 100})(function)

@@ -8,10 +8,9 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
-from recipeline.engine._compat import forked_workers
 from recipeline.engine.workers import Call, Workers, run_call
 
 # A command that is interrupted leaves results behind; that is no news.
@@ -32,21 +31,17 @@ class LocalWorkers(Workers):
         self._started = False
         self._starting: Iterator[Any] | None = None
 
-    def start(self, *, forks: bool = False) -> None:
+    def start(self) -> None:
         """Start the processes and return at once.
 
-        Their imports take a second, during which the caller can do other work. With `forks` this process imports, and they have
-        it from there; see `recipeline.engine._compat.forked_workers`.
+        Their imports take a second, during which the caller can do other work.
         """
         from joblib import effective_n_jobs  # a fifth of a second, which a chain that is all cached need not take
 
         count = effective_n_jobs(self._n_jobs)
         if count > 1 and self._preload and not self._started:
             self._started = True
-            if forks:
-                importlib.import_module(self._preload)
-            with forked_workers() if forks else nullcontext():
-                self._starting = self.map([(_prepare, (self._preload,))] * count)
+            self._starting = self.map([(_prepare, (self._preload,))] * count)
 
     def map(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
         """Start `calls` and return an iterator over their results.

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -31,7 +28,7 @@ from recipeline.orchestration.session import Session
 from recipeline.registry.ledger import PROMOTE, Actor
 from recipeline.registry.results import Entry
 from recipeline.tracking.runs import StepRun
-from tests.conftest import ROOT, Project, find_command, forget_mlflow
+from tests.conftest import Project, find_command, forget_mlflow
 from tests.sessions import Toys
 
 
@@ -175,39 +172,3 @@ def test_with_json_a_signal_at_the_end_leaves_one_object(monkeypatch: pytest.Mon
     assert outcomes == {"before": ["error"], "while": [], "after": ["ok"]}[moment]
     done = CliRunner().invoke(toy, ["--bogus", "--json"])  # another process in the same one
     assert json.loads(done.stdout)["outcome"] == "error"
-
-
-#: The chain up to the moment when MLflow would be imported: how many of its child processes are forks of itself.
-_COUNT_FORKS = """
-import sys, threading, psutil
-import steps.main
-from recipeline.cli import command
-
-def count():
-    me = psutil.Process()
-    sys.exit(f"{sum(it.cmdline() == me.cmdline() for it in me.children())} forks, {'mlflow' in sys.modules}")
-
-command.import_libraries = count
-if THREADS:
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-steps.main.main()
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
-@pytest.mark.parametrize(("threads", "forks"), [(False, 2), pytest.param(True, 0, marks=pytest.mark.full)])
-def test_the_chain_forks_its_workers_before_mlflow_is_imported(tmp_path: Path, threads: bool, forks: int) -> None:
-    profile = tmp_path / "new.yaml"
-    words = f"store: {{tracking_uri: 'sqlite:///{tmp_path}/new.db'}}\ndata: auto\nengine: {{n_jobs: 2}}\n"
-    profile.write_text(words, encoding="utf-8")
-    elsewhere = ("RECIPELINE_PROJECT", "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI")
-    done = subprocess.run(
-        [sys.executable, "-c", _COUNT_FORKS.replace("THREADS", str(threads)), "--profile", str(profile)],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name not in elsewhere},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == f"{forks} forks, False\n"
-    assert not (tmp_path / "new.db").exists()
