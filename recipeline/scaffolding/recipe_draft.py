@@ -118,7 +118,10 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
 
 
 def _column(look: Look, name: str) -> dict[str, Any]:
-    """Return the settings of a column of this name in the table; one that cannot be a feature is ignored."""
+    """Return the settings of a column of this name in the table.
+
+    One that cannot be a feature is ignored.
+    """
     if not look.found or is_nameless(name):
         return {"type": "category", "nullable": True, "role": "ignore"}
     type_ = {} if look.found == "number" else {"type": look.found}

@@ -36,7 +36,7 @@ class _Dealt:
 
 
 def give_folds(model: BaseEstimator, groups: np.ndarray) -> bool:
-    """Set folds that keep `groups` of the rows, (rows,), together inside of the encoders of `model`.
+    """Set folds inside of encoders of `model` that keep `groups`, (rows,), together.
 
     Only plain folds are replaced: those of a TargetEncoder of scikit-learn from 1.9 on. Return whether there are any.
     """

@@ -72,7 +72,7 @@ def fit_weighted(
 
 
 def _fit_calibrated(model: CalibratedClassifierCV, rows: TrainingRows) -> CalibratedClassifierCV:
-    """Return `model` as its `fit` would leave it, but for the weights and groups that this does not pass on.
+    """Return `model` as its `fit` would leave it, with all weights and groups.
 
     scikit-learn gives no weights to a Pipeline inside of a calibration.
     """

@@ -1,4 +1,4 @@
-"""Folds inside of an estimator: groups on one side, and nothing of it in the fitted model."""
+"""Folds inside of an estimator keep groups on one side; the fitted model has none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LABELS: dict[str, tuple[dict[str, Any], list[Any]]] = {
 
 
 def panel(people: int = 120, visits: int = 8, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return visits of people, two to a town; nothing but the person decides the target."""
+    """Return visits of people, two to a town; the person alone decides the target."""
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(people), visits)
     table = pd.DataFrame({"town": pd.Series([f"t{it % 60}" for it in person], dtype="str"), "x": rng.normal(size=len(person))})
