@@ -25,9 +25,6 @@ from recipeline.inference.compiled.small_trees import FEW_SPLITS, MANY_ROWS, Sma
 # Up to so many rows all trees are walked in one call, each row once for each tree; from there on tree by tree is faster.
 FEW_ROWS, FEW_ROWS_HISTOGRAM = 8, 32
 
-# So many rows are walked tree by tree: scikit-learn lets go of the interpreter for a tree, and not for all of them at once.
-HELD_ROWS = 512
-
 # So few trees are walked faster one by one.
 FEW_TREES = 16
 
@@ -122,12 +119,8 @@ def _sum_of_trees(trees: Sequence[Any], width: int, *, start: float = 0.0, scale
         return _add_up(start, terms_of_leaves.take(leaves)) / divisor
 
     def predict_many(rows: np.ndarray) -> np.ndarray:
-        total, narrow = np.full((len(rows), 1), start), rows.astype(np.float32, order="C")
-        if len(rows) < HELD_ROWS:
-            _compat.predict_stages(stages, narrow, scale, total)
-        else:
-            for one in trees:
-                total += scale * one.predict(narrow)
+        total = np.full((len(rows), 1), start)
+        _compat.predict_stages(stages, rows.astype(np.float32, order="C"), scale, total)
         return total[:, 0] / divisor
 
     few = min(FEW_ROWS, MOST_BYTES // (numbers.nbytes * (width + 1))) if len(trees) > FEW_TREES else 0

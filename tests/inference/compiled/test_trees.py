@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import sys
-import threading
-import time
 import tracemalloc
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,7 +20,7 @@ from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.form import Compiled
 from recipeline.inference.compiled.small_trees import FEW_SPLITS, MANY_ROWS
-from recipeline.inference.compiled.trees import FEW_ROWS, FEW_TREES, HELD_ROWS
+from recipeline.inference.compiled.trees import FEW_ROWS, FEW_TREES
 from tests.inference.compiled.models import TREES, boosting, compile_known, extra, fit, forest, histogram, label
 
 
@@ -52,35 +48,6 @@ def test_rows_of_too_few_columns_are_refused_by_trees(fitted_forest: tuple[Rando
     for number in (1, 100):
         with pytest.raises(ValueError, match=r"There must be 11 columns\. Got 1 instead\."):
             fitted_forest[1].predict(np.zeros((number, 1)))
-
-
-def test_while_many_rows_are_walked_other_threads_have_the_interpreter(
-    fitted_forest: tuple[RandomForestRegressor, Compiled],
-) -> None:
-    model, compiled = fitted_forest
-    many = np.zeros((20 * HELD_ROWS, model.n_features_in_))
-    turns, end, interval = count(), threading.Event(), sys.getswitchinterval()
-
-    def take_turns() -> None:
-        while not end.is_set():
-            next(turns)
-            time.sleep(0)
-
-    def turns_during_a_walk() -> int:
-        before = next(turns)
-        compiled.predict(many)
-        return next(turns) - before
-
-    other = threading.Thread(target=take_turns)
-    other.start()
-    sys.setswitchinterval(60)  # nobody is made to let go
-    try:
-        # One or two would be those of numpy's casts. A loaded machine may not run the other thread at once.
-        assert any(turns_during_a_walk() > 20 for _ in range(50))
-    finally:
-        sys.setswitchinterval(interval)
-        end.set()
-        other.join()
 
 
 def on_the_splits(thresholds: np.ndarray, features: np.ndarray, width: int) -> np.ndarray:
@@ -123,8 +90,6 @@ def test_a_row_on_a_split_falls_to_the_same_side(seed: int, decimals: int, trees
     assert np.array_equal(
         np.concatenate([compiled.predict(rows[start : start + 3]) for start in range(0, len(rows), 3)]), expected
     )
-    many = -(-HELD_ROWS // len(rows))
-    assert np.array_equal(compiled.predict(np.tile(rows, (many, 1))), np.tile(expected, many))
 
 
 @settings(max_examples=10, deadline=None)

@@ -65,7 +65,7 @@ def test_a_body_at_the_limit_is_answered_whole(small: FlaskClient, row: Row, pat
 def test_of_a_body_of_unknown_length_that_is_cut_off_no_half_value_is_predicted(
     small: FlaskClient, row: Row, path: str, kind: str, encoding: str
 ) -> None:
-    """Where the connection breaks in the middle of chunks, the body ends as after the last one."""
+    """A connection that breaks within chunks ends the body like the last one."""
     name = [*row][-1]
     whole = written(row | {name: 12.25}, path, kind, 2) + b"\n"
     whole = whole.decode().encode(encoding)

@@ -64,7 +64,7 @@ def test_with_an_archive_and_a_rate_lines_go_through_all_parts_in_the_order_of_t
 
 
 class HangsAtHead(BaseHTTPRequestHandler):
-    """An object store that takes objects, and does not answer when it is asked for one."""
+    """An object store that takes objects and does not answer when asked."""
 
     protocol_version = "HTTP/1.1"
     asked = threading.Event()
@@ -86,7 +86,10 @@ class HangsAtHead(BaseHTTPRequestHandler):
 def test_a_store_that_hangs_delays_the_end_of_a_worker_no_longer_than_its_log_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python 3.13 ends a worker by `atexit`, the youngest function first: pyarrow's comes before that which closes the log."""
+    """Python 3.13 ends a worker by `atexit`, the youngest function first.
+
+    pyarrow's comes before that which closes the log.
+    """
     monkeypatch.setattr("recipeline.serving.logs.archiver._END_SECONDS", 0.5)
 
     def work() -> None:
