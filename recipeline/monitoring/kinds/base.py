@@ -51,6 +51,7 @@ class Kind(ABC):
     def count_single(self, feature: Feature) -> int:
         """Return the number of training rows with a name that no other one has.
 
-        It is 0 where values are no names. Their share is how many values of like rows are expected to be none of the training rows' (Good 1953).
+        It is 0 where values are no names. Their share is how many values of like rows are expected to be none of the training
+        rows' (Good 1953).
         """
         return 0
