@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import filelock
 import hypothesis
 import mlflow
 import pandas as pd
@@ -24,7 +26,8 @@ import yaml
 from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.store.db import utils as mlflow_db
-from sqlalchemy import Engine, event
+from skops.io import _utils as skops_utils
+from sqlalchemy import Engine, create_engine, event
 from threadpoolctl import threadpool_limits
 
 from custom.red_wine import draw
@@ -46,6 +49,43 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_sessionstart() -> None:
+    """Look for no garbage until the tests are collected: imports are none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among newer objects only, as seldom as commands do."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+    gc.enable()
+
+
+#: What part of its examples a property is tried with by `make test`, and how few are never made less.
+SHARE, FEW = 0.4, 10
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let groups of tests come first, and properties have fewer examples.
+
+    The last tests to start are short then, in whatever order they are. For the examples see
+    docs/decisions/0051-fewer-examples-each-time.md.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    if config.option.markexpr == "not full":
+        for test in {item.function for item in items if isinstance(item, pytest.Function)}:
+            draw_fewer(test)
+
+
+def draw_fewer(test: Any) -> None:
+    """Let a property be tried with a part of its examples."""
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own and own.max_examples > FEW:
+        share = max(FEW, round(SHARE * own.max_examples))
+        test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=share)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Give each of several workers, and its commands, one thread.
 
@@ -65,6 +105,41 @@ def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
 
 #: What MLflow reads all its migrations for, twice for each store that is opened.
 mlflow_db._get_latest_schema_revision = cache(mlflow_db._get_latest_schema_revision)
+
+#: What SQLAlchemy has compiled for one store; each would have MLflow's statements compiled anew.
+_KNOWN = create_engine("sqlite://", query_cache_size=10_000)
+_KNOWN.connect().close()  # it is asked for the version of SQLite
+
+
+def _with_known_statements(make: Callable[[str], Engine]) -> Callable[[str], Engine]:
+    def make_engine(uri: str) -> Engine:
+        engine = make(uri)
+        if engine.dialect.name == "sqlite":
+            engine.dialect, engine._compiled_cache = _KNOWN.dialect, _KNOWN._compiled_cache
+        return engine
+
+    return make_engine
+
+
+mlflow_db.create_sqlalchemy_engine = _with_known_statements(mlflow_db.create_sqlalchemy_engine)
+
+_which = skops_utils.whichmodule
+_modules: dict[int, tuple[Any, str]] = {}
+
+
+def _which_module_once(thing: Any, name: str) -> str:
+    """Let skops look once for the module of what names none, such as a ufunc.
+
+    It looks through thousands of modules, for each model that is saved.
+    """
+    if getattr(thing, "__module__", None) is not None:
+        return str(thing.__module__)
+    if id(thing) not in _modules:
+        _modules[id(thing)] = thing, _which(thing, name)
+    return _modules[id(thing)][1]
+
+
+skops_utils.whichmodule = _which_module_once
 
 #: How commands wait for the disk outside of the tests.
 SYNCHRONOUS, sqlite.SYNCHRONOUS = sqlite.SYNCHRONOUS, "OFF"
@@ -151,12 +226,30 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     close_stores()
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[], Path]) -> Path:
+    """Return what the first worker that asked has made under a name.
+
+    All workers of this run copy it, and none changes it.
+    """
+    folder = factory.getbasetemp()
+    place = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / f"{name}.made"
+    with filelock.FileLock(f"{place}.lock"):
+        if not place.exists():
+            place.write_text(str(make()), encoding="utf-8")
+    return Path(place.read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite store with its tables and nothing else, made once (seconds)."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
-    return path
+
+    def make() -> Path:
+        path = tmp_path_factory.mktemp("store") / "mlflow.db"
+        MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
+        close_stores()
+        return path
+
+    return made_once(tmp_path_factory, "store", make)
 
 
 @pytest.fixture
@@ -357,12 +450,16 @@ def make_project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
 
 
 @pytest.fixture(scope="session")
-def _ran(make_project: MakeProject, wines: pd.DataFrame) -> Path:
+def _ran(make_project: MakeProject, wines: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a project with one chain behind it; nobody changes it."""
-    project = make_project(wines)
-    project.draws = True
-    project.ok("main")
-    return project.folder
+
+    def make() -> Path:
+        project = make_project(wines)
+        project.ok("main")
+        close_stores()
+        return project.folder
+
+    return made_once(tmp_path_factory, "ran", make)
 
 
 @pytest.fixture(scope="session")
@@ -388,11 +485,15 @@ def ran(_ran: Path, tmp_path: Path, wines: pd.DataFrame) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="session")
-def _waiting(make_project: MakeProject, wines: pd.DataFrame) -> Path:
-    project = make_project(wines)
-    project.ok("main", model="en")
-    project.ok("main", model="lr", promote="never")
-    return project.folder
+def _waiting(make_project: MakeProject, wines: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make() -> Path:
+        project = make_project(wines)
+        project.ok("main", model="en")
+        project.ok("main", model="lr", promote="never")
+        close_stores()
+        return project.folder
+
+    return made_once(tmp_path_factory, "waiting", make)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ _FAULTS = """() => {
             if (!atEnd && !isCued) faults.push(`no cue: ${name(it)}`);
         } else if (isBox && hidden > 1 && ["hidden", "clip"].includes(style.overflowX) && it.textContent.trim()) {
             faults.push(`cut: ${name(it)}`);
+        } else if (isBox && hidden > 1 && it.matches("td, th")) {
+            faults.push(`over the next cell: ${name(it)}`);
         }
         const own = [...it.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
         const scrolls = it => ["auto", "scroll"].includes(getComputedStyle(it).overflowX);
@@ -49,9 +51,7 @@ _FAULTS = """() => {
 def find_faults(page: Page | Frame) -> list[str]:
     """Return a line for each part that is cut off or scrolls without a cue.
 
-    Or sticks out.
-
-    Frames inside of it are not looked into.
+    Also for each that sticks out. Frames inside of it are not looked into.
     """
     found: list[str] = page.evaluate(_FAULTS)
     return found

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 #: To import them takes seconds, which each process would take for itself. The one that has them lives as long as the tests do;
 #: its environment is that of the first test that asked for it, so that paths are given, not looked up.
-PRELOADED = ["pytest", "tests.preloaded", "tests.registry.helpers"]
+PRELOADED = ["pytest", "tests.registry.helpers", "tests.preloaded"]
 
 
 def _server() -> ForkServerContext:

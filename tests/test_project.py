@@ -24,7 +24,9 @@ from recipeline import Project
 from recipeline.data.reading.formats import Format
 from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError
 from recipeline.project import ARTIFACTS
-from tests.conftest import ROOT, small_recipe
+from tests.conftest import ROOT, few_trees, small_recipe, undrawn
+
+pytestmark = pytest.mark.xdist_group("project")  # whose tests share a chain
 
 
 def write_project(folder: Path, rows: pd.DataFrame, empty_store: Path) -> Path:
@@ -51,13 +53,15 @@ def ran(tmp_path_factory: pytest.TempPathFactory, wines: pd.DataFrame, empty_sto
     """A project whose chain has run."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     project = Project(write_project(tmp_path_factory.mktemp("api") / "my wines", wines, empty_store))
-    assert project.run().outcome == "promoted"
+    with undrawn(), few_trees():
+        assert project.run().outcome == "promoted"
     return project
 
 
 @pytest.fixture(autouse=True)
-def _end_run() -> Iterator[None]:
-    yield
+def _small_and_ended() -> Iterator[None]:
+    with undrawn(), few_trees():
+        yield
     mlflow.end_run()
 
 

@@ -105,11 +105,28 @@ def find_project() -> Path:
 
 
 def enter_project() -> tuple[Path, Path]:
-    """Make the project's modules importable; return its and the working folder."""
+    """Make the project's modules importable; return its and the working folder.
+
+    Raises
+    ------
+    UsageError : there is no project, or its path is no text.
+    """
     root, cwd = find_project(), _typed_in()
+    _require_text(root)
     if str(root) not in sys.path:  # its steps, and what the recipe names by import path
         sys.path.insert(0, str(root))
     return root, cwd
+
+
+def _require_text(root: Path) -> None:
+    """Raise UsageError for a path that has bytes of another encoding.
+
+    No URI of MLflow or of pyarrow can name it: artifacts would be written elsewhere.
+    """
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise UsageError("The path of the project must be UTF-8.", got=f"'{root}'", fix="Rename its folder.") from None
 
 
 def find_recipe(recipe: str, cwd: Path, root: Path) -> Path:

@@ -113,6 +113,7 @@ class ProcessCommand(click.Command):
 def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> NoReturn:
     """Run the command `name` with `words`; end the process with its exit code."""
     PRINTED.clear()
+    _open_closed_streams()
 
     def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:
         if "--json" in words and not PRINTED.is_set():
@@ -144,6 +145,21 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
             end(1, error, f"{type(error).__name__}: {error}")
     gc.freeze()  # nothing is worth collecting at the end of the process
     sys.exit(code or 0)
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null in place of closed standard streams (``2>&-``).
+
+    Otherwise the next file that is opened, as a database, would get the number of one of them, and what libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            if number:
+                stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process lives
+                setattr(sys, "stdout" if number == 1 else "stderr", stream)
 
 
 class _Terminated(SystemExit):

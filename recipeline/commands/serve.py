@@ -40,7 +40,8 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
     Tokens: RECIPELINE_SERVICE_TOKENS in the environment, comma separated; each of them gives access
     Example: recipeline serve --port 8080
     """
-    from recipeline.serving.server import Serving, is_loopback
+    from recipeline.serving.http.listening import is_loopback
+    from recipeline.serving.server import Serving
     from recipeline.serving.server import serve as answer
 
     host, number = host or "127.0.0.1", _port(port)

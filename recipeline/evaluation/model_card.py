@@ -115,11 +115,13 @@ def _model(recipe: Recipe, metrics: Metrics, tags: Mapping[str, str | float]) ->
     unit = f" ({target.unit})" if target.unit else ""
     members = recipe.candidates[best.candidate].members
     made_of = f", the mean of {', '.join(members)}," if members else ""
+    count = len(metrics.candidates)
+    chosen = f"the best of {count} candidates" if count > 1 else "the only candidate trained"
     made_up = ("Trained on SYNTHETIC rows: the scores do not apply to real rows.",)
     return (
         *(made_up if tags["data_source"] == SYNTHETIC else ()),
         f"{best.candidate}{made_of} predicts {recipe.target}{unit} from {len(recipe.features)} columns.",
-        f"Recipe {recipe.name}, the best of {len(metrics.candidates)} candidates by cross-validated {metrics.cv_label}.",
+        f"Recipe {recipe.name}, {chosen}{f' by cross-validated {metrics.cv_label}' * (count > 1)}.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shlex
 import shutil
 import sqlite3
 import tarfile
@@ -62,11 +63,12 @@ def write_archive(store: LocalStore, uri: str, target: Path, tick: Callable[[str
     """
     if not store.database.is_file():
         raise UnavailableError(f"No store to back up: {store.database} does not exist.", fix="Create one: make pipeline")
-    if target.exists():
-        raise UsageError("output must be a new file.", got=f"'{target}', which exists,", fix="Name another file.")
+    _require_new(target)
     if not target.parent.is_dir():
         raise UsageError(
-            "output must lie in a folder that exists.", got=f"'{target}'", fix=f"Create it: mkdir -p {target.parent}"
+            "output must lie in a folder that exists.",
+            got=f"'{target}'",
+            fix=f"Create it: mkdir -p {shlex.quote(str(target.parent))}",
         )
     with ExitStack() as stack:
         if os.access(store.database.parent, os.W_OK):  # otherwise this user's commands cannot change it either
@@ -80,8 +82,14 @@ def write_archive(store: LocalStore, uri: str, target: Path, tick: Callable[[str
             for count, path in enumerate(_files(store.artifacts), start=1):
                 _add(archive, path, f"{_ARTIFACTS}/{path.relative_to(store.artifacts).as_posix()}")
                 tick(f"{count:,} files, {unfinished.stat().st_size / 2**20:,.0f} MiB")
+        _require_new(target)  # another command may have been faster
         unfinished.replace(target)
     return target
+
+
+def _require_new(target: Path) -> None:
+    if target.exists():
+        raise UsageError("output must be a new file.", got=f"'{target}', which exists,", fix="Name another file.")
 
 
 @contextmanager

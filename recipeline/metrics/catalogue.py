@@ -102,6 +102,9 @@ ERROR_WORDS: Mapping[str, str] = {
 }
 REPORTED: Mapping[str, str] = {"regression": "mae", "binary": "log_loss", "multiclass": "log_loss"}
 
+#: The range that the true value of a row is expected in, by task.
+RANGES: Mapping[str, str] = {"regression": "prediction interval", "binary": "prediction set", "multiclass": "prediction set"}
+
 #: So many metrics of a task are shown where there is little room.
 MAIN = 3
 

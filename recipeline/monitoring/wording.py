@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipeline.metrics.catalogue import ROW_ERRORS
+from recipeline.metrics.catalogue import RANGES, ROW_ERRORS
 from recipeline.monitoring.results import (
     Compared,
     Coverage,
@@ -29,7 +29,7 @@ _MEASURES = {
     "mae_increase": "MAE {value:.1%} higher than out of fold",
     "loss_increase": "Brier score {value:.1%} higher than out of fold",
     "calibration": "observed share {value:.3f} standard deviations further from the mean probability than out of fold",
-    "coverage": "interval or prediction set covers {value:.1%} of the rows less than its level",
+    "coverage": "interval or prediction set covers {points:.1f} percentage points less than its level",
 }
 
 
@@ -38,22 +38,19 @@ def describe_finding(finding: Finding) -> str:
     rule, subject, limits, verdict = finding.rule, finding.subject, finding.limits, finding.verdict
     if rule == "columns":
         return f"  {verdict}: {subject}: {'the column is missing' if verdict == DRIFT else 'a new column'}"
-    measure = _MEASURES[rule].format(value=finding.value)
+    measure = _MEASURES[rule].format(value=finding.value, points=100 * finding.value)
     return f"  {verdict}: {subject}: {measure} (warn {limits.warn:g}, drift {limits.drift:g})"
 
 
 def describe_labelled(errors: Errors, task: str) -> str:
     """Return the error of labelled rows, and how many of them are covered, in a line."""
-    covered = f" {describe_coverage(errors.coverage)}" if errors.coverage else ""
-    return f"Labelled: {ROW_ERRORS[task]} {errors.error:.4f} of {errors.rows:,} rows.{covered}"
+    covered = f" {describe_coverage(errors.coverage, task)}" if errors.coverage else ""
+    return f"Labelled: {ROW_ERRORS[task]} {errors.error:.4f} on {errors.rows:,} rows.{covered}"
 
 
-def describe_coverage(coverage: Coverage) -> str:
+def describe_coverage(coverage: Coverage, task: str) -> str:
     """Return a sentence on the coverage of interval or prediction set."""
-    return (
-        f"{coverage.share:.1%} of {coverage.rows:,} are inside of their interval or prediction set, whose level is "
-        f"{coverage.level:.0%}."
-    )
+    return f"{coverage.share:.1%} of {coverage.rows:,} are inside of their {RANGES[task]}, whose level is {coverage.level:.0%}."
 
 
 def explain_drift(report: DriftReport) -> str:

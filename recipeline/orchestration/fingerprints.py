@@ -109,6 +109,15 @@ def code_components(root: Path, modules: Iterable[str]) -> Components:
     are read from the source, inside functions too. Other libraries are covered by `library_components`. A data file beside a
     module, of the same stem (``red_wine.json`` of ``red_wine.py``), belongs to it.
     """
+    return {f"code {name}": _file_digest(path) for name, path in _covered_files(root, frozenset(modules))}
+
+
+@cache
+def _covered_files(root: Path, modules: frozenset[str]) -> tuple[tuple[Path, Path], ...]:
+    """Return the files of `code_components`: short path and full path of each.
+
+    The short one begins where the dotted name does. A process keeps the list; files that are added later are not its own.
+    """
     files: dict[Path, Path] = {}
     todo = [found for module in modules for found in _module_files(root, module)]
     while todo:
@@ -117,7 +126,7 @@ def code_components(root: Path, modules: Iterable[str]) -> Components:
             files[path] = base
             todo += _imported_files(root, path, base)
     data = {twin: base for path, base in files.items() for twin in path.parent.glob(f"{path.stem}.*") if twin.suffix != ".pyc"}
-    return {f"code {path.relative_to(base)}": _file_digest(path) for path, base in sorted({**files, **data}.items())}
+    return tuple((path.relative_to(base), path) for path, base in sorted({**files, **data}.items()))
 
 
 @cache

@@ -160,7 +160,8 @@ def _pieces(gain: Gain) -> str:
 def describe_rail(name: str, value: float | None, limit: float | None) -> str:
     """Return a guard rail for display: the signed change, and its limit if any."""
     sign = "" if "latency" in name else "+"  # all others are changes
-    figure = "unknown" if value is None else f"{value:{sign}.3g}"
+    style = f"{sign}.3g" if value is None or abs(value) < 1000 else f"{sign},.0f"  # no power of ten
+    figure = "unknown" if value is None else f"{value:{style}}"
     return f"{name} {figure}" + ("" if limit is None else f" (limit {limit:g})")
 
 

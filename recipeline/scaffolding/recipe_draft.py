@@ -119,7 +119,10 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
 
 
 def list_ignored(text: str) -> list[str]:
-    """Return the columns that a drafted recipe ignores, as a terminal can show them; of many the first."""
+    """Return the columns that a drafted recipe ignores, for a terminal.
+
+    There are at most _LISTED, and the number of others.
+    """
     columns = yaml.safe_load(text)["columns"]
     names = [for_terminal(name) for name, it in columns.items() if it.get("role") == "ignore"]
     return [*names[:_LISTED], *([f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else [])]

@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from recipeline.serving.following.mapped_files import allocate_metrics
+
 TEXT, OPENMETRICS = CONTENT_TYPE_PLAIN_0_0_4, openmetrics.CONTENT_TYPE_LATEST
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -30,6 +32,8 @@ class Metrics:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        if folder is not None:
+            allocate_metrics()
         self._registry = registry = CollectorRegistry()
         self.requests = Counter("http_requests", "Requests answered", ["path", "status"], registry=registry)
         self.seconds = Histogram(

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import gc
 import importlib
-import ipaddress
 import logging
 import os
-import resource
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -33,9 +30,10 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from recipeline.config.profile import Service as Settings
-from recipeline.errors import UnavailableError, UsageError
+from recipeline.errors import UsageError
 from recipeline.escape import for_terminal
 from recipeline.serving.following.meeting import begin_drain, drain_reader, open_meeting
+from recipeline.serving.http.listening import allow_connections, find_address, is_loopback
 from recipeline.serving.signals import Lifeline, ignoring
 from recipeline.tracking.connection.store import Store
 
@@ -48,9 +46,6 @@ PLACES = 1024
 
 #: A header must be there within so much time, and has so many bytes at most.
 _HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10)
-
-#: Connections of a worker, most of them idle between two requests; as many as the system lets it open where that is fewer.
-_CONNECTIONS, _OTHER_FILES = 4096, 256
 
 _RESPAWN_SECONDS = 0.1
 
@@ -95,19 +90,19 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
     UnavailableError : the address cannot be listened on.
     UsageError : the hooks cannot be added.
     """
-    _require_free(host, port)
+    address = find_address(host, port)
     workers = serving.settings.workers if serving.settings.workers > 0 else cpu_count()
     with open_meeting() as meeting, ignoring():
         _preload(meeting)
         _try_hooks(serving)
         server = _Server(
             "serving",
-            address=host,
+            address=address,
             port=port,
             interface=Interfaces.WSGI,
             workers=workers,
             blocking_threads=serving.settings.concurrency + PLACES + SPARE_THREADS,
-            backpressure=_allow_connections(),
+            backpressure=allow_connections(),
             # HTTP/2 lets one connection ask for as much as hundreds, and cannot be cut off for one of them.
             http=HTTPModes.http1,
             http1_settings=_HEADERS,
@@ -166,16 +161,6 @@ class _Server(MPServer):
             timer = threading.Timer(self.drain_seconds, end)
             timer.daemon = True  # a second signal does not wait for it
             timer.start()
-
-
-def _allow_connections() -> int:
-    """Raise the limit of open files; return the possible number of connections."""
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _CONNECTIONS + _OTHER_FILES
-    if 0 <= allowed < wanted:
-        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
-    return _CONNECTIONS if allowed < 0 else max(min(_CONNECTIONS, allowed - _OTHER_FILES), 1)
 
 
 def _preload(meeting: Path) -> None:
@@ -285,27 +270,3 @@ def _make_app(serving: Serving, meeting: Path, lifeline: Lifeline, is_private: b
     arrivals.watch()
     hand_over(Gateway(app, arrivals))
     return app
-
-
-def _require_free(host: str, port: int) -> None:
-    """Raise UnavailableError where the address cannot be listened on."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise UnavailableError(
-            f"The service cannot listen on {host}:{port}: {error.strerror or error}.",
-            fix="Stop the process that listens there, or choose another port.",
-        ) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is reachable from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -38,7 +38,8 @@ class _Dealt:
 def give_folds(model: BaseEstimator, groups: np.ndarray) -> bool:
     """Set folds inside of encoders of `model` that keep `groups`, (rows,), together.
 
-    Only plain folds are replaced: those of a TargetEncoder of scikit-learn from 1.9 on. Return whether there are any.
+    `groups` has one value for each row, (rows,). Only plain folds are replaced: those of a TargetEncoder of scikit-learn from
+    1.9 on. Return whether there are any.
     """
     changed = False
     for part in model.get_params(deep=True).values():

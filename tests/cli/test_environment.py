@@ -108,6 +108,16 @@ def test_a_session_knows_who_gives_the_command_and_what_signs_the_ledger(
     assert session.adopted is None
 
 
+def test_a_project_whose_path_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    (folder / "MLproject").touch()
+    monkeypatch.setenv(PROJECT, str(folder))
+    with pytest.raises(UsageError, match="The path of the project must be UTF-8"):
+        open_settings("recipe.yaml", "local")
+    assert [*folder.iterdir()] == [folder / "MLproject"]
+
+
 def test_a_user_whose_name_is_no_text_has_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("MLFLOW_TRACKING_USERNAME", "LOGNAME"):
         monkeypatch.setenv(variable, os.fsdecode(b"zo\xff"))

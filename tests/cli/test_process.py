@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -223,10 +225,10 @@ except SystemExit as end:
     [
         ["steps.main", "--data"],
         ["recipeline", "monitor", "--labels"],
-        ["recipeline", "predict", "--input"],
         *(
             pytest.param(words, marks=pytest.mark.full)
             for words in (
+                ["recipeline", "predict", "--input"],
                 ["steps.ingest", "--data"],
                 ["recipeline", "retrain", "--data"],
                 ["recipeline", "monitor", "--data"],
@@ -247,3 +249,28 @@ def test_a_path_of_rows_that_does_not_exist_costs_no_more_than_help(words: list[
     _, *imported_by_help, modules_of_help = helped.stdout.splitlines()[-1].split()
     assert (code, imported) == ("3", imported_by_help)
     assert int(modules) - int(modules_of_help) < 20  # help reads the settings too, whose values it shows
+
+
+CLOSED = """
+import os, sys
+from recipeline.cli.process import run_process
+
+def work():
+    with open(sys.argv[1], "w+b", buffering=0) as database:
+        os.set_inheritable(database.fileno(), True)
+        for number in (0, 1, 2):
+            os.write(number, b"x")
+        os.system("echo x; echo x >&2")
+        print("x", flush=True)
+        print("x", file=sys.stderr, flush=True)
+        return 3 if database.read() == b"" and database.fileno() > 2 else 4
+
+run_process("x", [], work)
+"""
+
+
+def test_no_file_gets_the_number_of_a_stream_that_is_closed(tmp_path: Path) -> None:
+    """Text for stderr, of C code or a child, would be written into a database."""
+    script = shlex.join([sys.executable, "-c", CLOSED, str(tmp_path / "mlflow.db")])
+    done = subprocess.run(["bash", "-c", f"{script} <&- >&- 2>&-"], check=False, cwd=ROOT)
+    assert (done.returncode, (tmp_path / "mlflow.db").read_bytes()) == (3, b"")

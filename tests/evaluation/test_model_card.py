@@ -89,6 +89,14 @@ def test_the_figures_are_those_of_the_evaluation(recipe: Recipe) -> None:
     assert "alcohol 8.5 to 14 % vol" in text
 
 
+def test_one_candidate_is_no_choice(recipe: Recipe) -> None:
+    assert "the only candidate trained." in card(recipe)
+    found = metrics()
+    two = replace(found, candidates=dict.fromkeys(("LinearRegression", "SVR"), found.candidates["LinearRegression"]))
+    text = write_model_card(recipe, two, DIAGNOSIS, INFO, TAGS).as_markdown()
+    assert "the best of 2 candidates by cross-validated R2." in text
+
+
 def test_the_grades_that_it_misses_are_named_worst_first(recipe: Recipe) -> None:
     text = card(recipe)
     assert "True quality 3 (8 test rows): off by 2.00 on average, 2.00 too high." in text

@@ -4,6 +4,7 @@ import errno
 import gzip
 import io
 import os
+import random
 import resource
 import shutil
 import signal
@@ -106,9 +107,25 @@ def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path
     (tmp_path / "there.tar.gz").touch()
     with pytest.raises(UsageError, match="output must be a new file"):
         place.save("there.tar.gz")
-    with pytest.raises(UsageError, match=r"mkdir -p .*nowhere"):
-        place.save("nowhere/a.tar.gz")
+    with pytest.raises(UsageError, match=r"mkdir -p '.*no where'"):  # can be typed as it is
+        place.save("no where/a.tar.gz")
     assert (tmp_path / "there.tar.gz").read_bytes() == b""
+
+
+def test_an_archive_that_another_command_wrote_meanwhile_stays(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, copy = tmp_path / "a.tar.gz", module.copy_database
+
+    def copy_while_another_writes(*files: Path) -> None:
+        copy(*files)
+        target.write_bytes(b"theirs")
+
+    monkeypatch.setattr(module, "copy_database", copy_while_another_writes)
+    with pytest.raises(UsageError, match="which exists"):
+        place.save("a.tar.gz")
+    assert target.read_bytes() == b"theirs"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".a.tar.gz")]
 
 
 def test_where_there_is_no_store_there_is_none_to_save_and_none_is_made(tmp_path: Path) -> None:
@@ -404,8 +421,9 @@ def killed_at(number: int, command: Callable[[], object]) -> None:
     command()
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.full)])
 def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_completes_it(
-    empty_store: Path, other_disk: Path
+    empty_store: Path, other_disk: Path, every: int
 ) -> None:
     folder, kept = other_disk / "store", other_disk / "kept"
     folder.mkdir()
@@ -415,7 +433,7 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
     archive = place.save("../a.tar.gz")
     place.change()
     shutil.copytree(folder, kept)
-    for moment in range(200):
+    for moment in range(random.randrange(every), 200, every):
         ended = in_fork(partial(killed_at, moment, partial(place.restore, archive)))
         assert ended in (0, signal.SIGKILL)
         databases = [place.files.database, *folder.glob("mlflow.db.before-*")]

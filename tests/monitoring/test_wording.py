@@ -69,10 +69,10 @@ def test_a_finding_is_said_in_the_measure_of_its_rule(rule: str, words: str) -> 
 
 def test_labelled_rows_are_said_with_their_error_and_with_the_coverage_where_one_is_stated() -> None:
     errors = some(Errors, {"rows": 1200, "error": 0.25})
-    assert describe_labelled(errors, "binary") == "Labelled: Brier score 0.2500 of 1,200 rows."
+    assert describe_labelled(errors, "binary") == "Labelled: Brier score 0.2500 on 1,200 rows."
     covered = some(Errors, {"rows": 1200, "error": 0.25, "coverage": Coverage(0.9, 1200, 900)})
     assert describe_labelled(covered, "regression") == (
-        "Labelled: MAE 0.2500 of 1,200 rows. 75.0% of 1,200 are inside of their interval or prediction set, whose level is 90%."
+        "Labelled: MAE 0.2500 on 1,200 rows. 75.0% of 1,200 are inside of their prediction interval, whose level is 90%."
     )
 
 
@@ -81,7 +81,7 @@ def test_labelled_rows_are_said_with_their_error_and_with_the_coverage_where_one
     [
         ("loss_increase", "Brier score 12.0% higher than out of fold"),
         ("calibration", "observed share 0.120 standard deviations further from the mean probability"),
-        ("coverage", "interval or prediction set covers 12.0% of the rows less than its level"),
+        ("coverage", "interval or prediction set covers 12.0 percentage points less than its level"),
     ],
 )
 def test_findings_on_labels_are_said_in_words(rule: str, words: str) -> None:

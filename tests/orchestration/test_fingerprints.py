@@ -175,7 +175,7 @@ COVERED = {
     | {"data/checking/numbers", "evaluation/ranking"}
     | LIMITED
     | {"training/fitted_rows", "training/scaling"}
-    | {f"training/{name}" for name in ("candidates", "cross_validation", "search", "trial", "weights")},
+    | {f"training/{name}" for name in ("candidates", "cross_validation", "inner_folds", "search", "trial", "weights")},
     "evaluate": RECIPE
     | HANDED_ON
     | FITS
@@ -185,7 +185,14 @@ COVERED = {
     | KINDS
     | TASKS["evaluation"]
     | TASKS["monitoring"]
-    | {"training/quantiles", "training/weights", "metrics/bands", "metrics/rates", "evaluation/tasks/results"}
+    | {
+        "training/inner_folds",
+        "training/quantiles",
+        "training/weights",
+        "metrics/bands",
+        "metrics/rates",
+        "evaluation/tasks/results",
+    }
     | {
         "data/checking/conditions",
         "data/leakage",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recipeline.config.profile import Policy
 from recipeline.config.rules import Promotion
 from recipeline.promotion.gain import Gain
-from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, corrected_level, judge
+from recipeline.promotion.gate import Contender, Decision, Rule, choose_rule, corrected_level, describe_rail, judge
 from recipeline.promotion.guard_rails import Rail
 from recipeline.promotion.results import Evidence
 from recipeline.records import read_record, to_plain
@@ -351,3 +351,16 @@ def test_a_refresh_within_the_margin_is_kept_where_the_losses_since_the_last_win
     decision = judge("refresh", GAIN, [], SETTINGS, policy="auto", opponent="version 2", cumulative=cumulative)
     assert decision.promoted == promoted
     assert ("since the last champion promoted by its recipe" in decision.reason) != promoted
+
+
+@pytest.mark.parametrize(
+    ("rail", "words"),
+    [
+        (("MAE change", 0.0444, 0.02), "MAE change +0.0444 (limit 0.02)"),
+        (("MAE change", -22134.5, None), "MAE change -22,134"),
+        (("single-row latency in ms", 12.34, 250), "single-row latency in ms 12.3 (limit 250)"),
+        (("MAE change", None, None), "MAE change unknown"),
+    ],
+)
+def test_a_guard_rail_is_said_without_powers_of_ten(rail: tuple[str, float | None, float | None], words: str) -> None:
+    assert describe_rail(*rail) == words

@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, Request, e
 
 from recipeline.artifacts import ORDER
 from recipeline.registry.ledger import Ledger
+from recipeline.reports.blocks import Card, Section, Table
+from recipeline.reports.page import render
 from tests.browser import needs_chromium, serving, start_chromium
 from tests.conftest import NAME, Project
 from tests.layout import find_faults
@@ -37,7 +39,7 @@ DRAWN = {
 }
 ALL = [(chain, step) for chain, steps in DRAWN.items() for step in steps]
 #: Cards of these look like those of the chain that is promoted: `make test-full` opens them, too.
-ALIKE = {("kept", "train"), ("kept", "evaluate"), ("kept", "register")} | {
+ALIKE = {("rejected", "evaluate"), *(("kept", step) for step in ("train", "evaluate", "register", "promote"))} | {
     ("synthetic", step) for step in ("split", "train", "evaluate", "register", "promote")
 }
 
@@ -163,6 +165,19 @@ def test_a_card_is_whole_readable_true_and_keeps_to_itself_at_every_width(
         found = Axe().run(card.page, context={"exclude": ["svg"]}, options={"resultTypes": ["violations"]})
         assert found.violations_count == 0, found.generate_report()
     card.close()
+
+
+@needs_chromium
+def test_long_names_stay_in_their_cells_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        [name, *[0.1234] * 6] for name in ("HistGradientBoosting", "PCA_LinearRegression", "x" * 40, "SVR")
+    ]
+    card = Card("Title", "Verdict.", [Section("Section", [Table(["candidate", *"abcdef"], rows)])])
+    (tmp_path / "card.html").write_text(render(card).html, encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((tmp_path / "card.html").as_uri())
+    assert find_faults(page) == []
+    page.close()
 
 
 @needs_chromium

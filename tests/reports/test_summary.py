@@ -147,7 +147,7 @@ def test_what_monitoring_found_is_a_table_a_verdict_and_its_reasons() -> None:
     assert lines == [
         "2 windows: 1 ok, 1 drift.",
         "Warning: 3 lines left out: truncated, with too many or few fields, invalid values or a future time.",
-        "Labelled: MAE 0.5123 of 40 rows.",
+        "Labelled: MAE 0.5123 on 40 rows.",
         "DRIFT: 500 rows differ from the training rows of version 2: pH.",
         "  drift: pH: PSI 0.300 (warn 0.1, drift 0.2)",
     ]

@@ -432,8 +432,18 @@ def harm_model(project: Project, harm: str) -> None:
             path.write_bytes(path.read_bytes()[:-20])
 
 
-@pytest.mark.parametrize("harm", ["removed", "cut off"])
-@pytest.mark.parametrize("step", ["evaluate", "register", "promote"])
+@pytest.mark.parametrize(
+    ("step", "harm"),
+    [
+        ("evaluate", "removed"),
+        ("register", "cut off"),
+        ("promote", "removed"),
+        *(
+            pytest.param(*one, marks=pytest.mark.full)
+            for one in (("evaluate", "cut off"), ("register", "removed"), ("promote", "cut off"))
+        ),
+    ],
+)
 def test_a_model_whose_files_are_not_whole_is_neither_judged_nor_registered_nor_promoted(
     project: Project, step: str, harm: str
 ) -> None:

@@ -100,7 +100,7 @@ def test_a_labelled_table_is_quiet_where_nothing_changed_and_drift_where_labels_
 ) -> None:
     quiet = monitored.ok("monitor", data=table(tmp_path, later()))
     assert "Labelled: Brier score" in quiet.stdout
-    assert "inside of their interval or prediction set, whose level is 90%." in quiet.stdout
+    assert "inside of their prediction set, whose level is 90%." in quiet.stdout
     drifted = monitored.run("monitor", data=table(tmp_path, later(noisy)))
     assert drifted.exit_code == 5
     found = {(it["rule"], it["subject"], it["verdict"]) for it in report(monitored, drifted)["newest"]["findings"]}

@@ -858,6 +858,11 @@ def test_html_in_names_and_cells_stays_text(play: Any) -> None:
 def test_the_api_page_shows_the_models_columns_and_asks_nobody_else(play: Any) -> None:
     page = play().open("/docs").page
     expect(page.locator(".info")).to_contain_text(NAME)
+    page.set_viewport_size({"width": 240, "height": 800})
+    title = page.locator(".info .title")
+    expect(title).to_contain_text(NAME)
+    assert title.evaluate("it => it.scrollWidth <= it.clientWidth")
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.locator("#operations-predictions-predict .opblock-summary-control").click()
     page.get_by_role("button", name="Execute").click()
     expect(page.locator("#operations-predictions-predict .live-responses-table")).to_contain_text('"predictions"')

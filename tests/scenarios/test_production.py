@@ -18,7 +18,7 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.registry.ledger import Ledger
-from tests.conftest import NAME, MakeProject, Outcome, Project, find_command, forget_mlflow, move_store
+from tests.conftest import NAME, MakeProject, Outcome, Project, few_trees, find_command, forget_mlflow, move_store, undrawn
 from tests.faults import in_fork
 
 pytestmark = pytest.mark.xdist_group("production")
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.xdist_group("production")
 def _served(make_project: MakeProject, wines: pd.DataFrame) -> Path:
     """Three versions: 1 and 2 were in Production, 3 is the challenger."""
     project = make_project(wines)
-    project.draws = True
     for model, promote in (("en", "auto"), ("lr", "always"), ("dt", "never")):
         project.ok("main", model=model, promote=promote)
     return project.folder
@@ -53,7 +52,8 @@ def with_json(project: Project, command: str, **params: str) -> Outcome:
 
     words = ["--recipe", str(project.recipe_path), "--profile", str(project.profile_path), "--json"]
     words += [word for key, value in params.items() for word in (f"--{key}", value)]
-    result = CliRunner().invoke(find_command(command), words)
+    with undrawn(), few_trees():
+        result = CliRunner().invoke(find_command(command), words)
     forget_mlflow()
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
@@ -370,10 +370,17 @@ def test_an_entry_leads_to_its_run_and_its_evidence_to_the_decision(served: Proj
     content = json.loads(decision.read_text(encoding="utf-8"))
     assert content["evidence"]["lower"] > 0
     assert content["evidence"]["repeats"] == 1
-    assert (decision.parent / "plots/gain.png").read_bytes().startswith(b"\x89PNG")
     tags = served.client.get_model_version(NAME, "1").tags
     assert float(tags["recipeline.gate_lower"]) == content["evidence"]["lower"]
     assert tags["recipeline.gate_passed"] == "true"
+
+
+def test_a_decision_has_a_plot_of_the_gain_beside_it(project: Project) -> None:
+    project.ok("register")
+    project.draws = True
+    decided = project.client.get_run(project.ok("promote").run_id)
+    plot = Path(decided.info.artifact_uri.removeprefix("file://")) / "plots/gain.png"
+    assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_recipe_on_more_rows_is_a_refresh(project: Project, wines: pd.DataFrame) -> None:

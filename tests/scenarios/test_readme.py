@@ -83,6 +83,15 @@ LESS = {
 }
 
 
+def ask_less(folder: Path, recipe: str) -> None:
+    """Let a recipe of a copy of the project ask for less."""
+    content = (folder / recipe).read_text(encoding="utf-8")
+    for often, less in LESS[recipe].items():
+        assert often in content
+        content = content.replace(often, less)
+    (folder / recipe).write_text(content, encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project with a smaller recipe and a warm python.
@@ -90,12 +99,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     It has the environment of this suite.
     """
     folder = copy_project(tmp_path_factory.mktemp("readme"))
-    for recipe, changes in LESS.items():
-        content = (folder / recipe).read_text(encoding="utf-8")
-        for often, less in changes.items():
-            assert often in content
-            content = content.replace(often, less)
-        (folder / recipe).write_text(content, encoding="utf-8")
+    for recipe in LESS:
+        ask_less(folder, recipe)
     with (folder / "profiles/local.yaml").open("a", encoding="utf-8") as profile:
         profile.write("engine: {n_jobs: 1}\n")
     lend_environment(folder)
@@ -267,9 +272,18 @@ def test_the_commands_of_make_and_python_run_as_typed(copy: Path, outputs: list[
 
 
 @pytest.mark.usefixtures("outputs")
-def test_the_commands_of_mlflow_run_in_this_environment(copy: Path) -> None:
+@pytest.mark.parametrize("entry", ["train", pytest.param("main", marks=pytest.mark.full)])
+def test_the_commands_of_mlflow_run_in_this_environment(copy: Path, entry: str) -> None:
     [block] = [block for block in BLOCKS if "mlflow run" in block]
-    run(block.replace("mlflow run .", "mlflow run . --env-manager local"), copy)
+    activate, *lines = block.strip().splitlines()
+    [line] = [line for line in lines if f"-e {entry}" in line]
+    run(f"{activate}\n{line.replace('mlflow run .', 'mlflow run . --env-manager local')}", copy)
+
+
+def test_every_command_of_mlflow_in_the_readme_is_run_by_a_test() -> None:
+    [block] = [block for block in BLOCKS if "mlflow run" in block]
+    _, *lines = block.strip().splitlines()
+    assert [line.split()[4] for line in lines] == ["main", "train"]
 
 
 @pytest.fixture

@@ -349,7 +349,7 @@ def test_a_service_told_to_end_answers_until_the_drain_is_over_and_exits(
 # --- slow clients --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [8, 100])
+@pytest.mark.parametrize("count", [100, pytest.param(8, marks=pytest.mark.full)])
 def test_clients_that_send_their_bodies_byte_by_byte_do_not_stop_the_others(
     versions: Versions, shared: Server, count: int
 ) -> None:

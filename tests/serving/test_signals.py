@@ -194,7 +194,7 @@ def test_a_worker_that_is_not_forked_ignores_the_same_signals(tmp_path: Path) ->
     assert in_fork(work) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGABRT, marks=pytest.mark.full)])
 def test_the_workers_end_with_their_parent_and_leave_neither_port_nor_folder(
     start: Start, number: int, row: dict[str, float]
 ) -> None:

@@ -128,7 +128,7 @@ def as_dates(seconds: np.ndarray) -> np.ndarray:
     known = np.isfinite(seconds)
     dates: np.ndarray = np.rint(np.where(known, seconds, 0.0) * 1e6).astype("int64").astype("datetime64[us]")
     dates[(dates > LAST) & (dates < LAST + np.timedelta64(1, "s"))] = LAST
-    dates[~known] = np.datetime64("NaT")
+    dates[~known] = np.datetime64("NaT", "us")
     return dates
 
 

@@ -55,7 +55,7 @@ def make_card(results: Results) -> Card:
         *([Section("Population stability", _stability(spreads, newest, recipe))] if spreads else []),
         *([Section("Distributions", _distributions(spreads, baseline, recipe))] if spreads else []),
         *([Section("Errors", _errors(newest.performance, baseline.errors, report.model.task))] if newest.performance else []),
-        *(_labels(newest.performance, baseline.errors) if newest.performance else []),
+        *(_labels(newest.performance, baseline.errors, report.model.task) if newest.performance else []),
         *([Section("Challenger in shadow", _shadow(report.shadow, report.model.task))] if report.shadow else []),
         *([Section("Windows", _windows(report.windows, recipe, report.model.task))] if len(report.windows) > 1 else []),
     ]
@@ -212,7 +212,7 @@ def _errors(now: Errors, then: Errors, task: str) -> list[Block]:
     return blocks
 
 
-def _labels(now: Errors, then: Errors) -> list[Section]:
+def _labels(now: Errors, then: Errors, task: str) -> list[Section]:
     """Return the sections on probabilities, and on interval or prediction set."""
     sections = []
     if now.calibration:
@@ -220,7 +220,7 @@ def _labels(now: Errors, then: Errors) -> list[Section]:
     if covered := now.coverage:
         tested = {} if covered.on_test_rows is None else {"Covered test rows": covered.on_test_rows}
         facts: dict[str, Cell] = {"Level": covered.level, **tested, "Covered labelled rows": covered.share}
-        sections.append(Section("Coverage", [Note(describe_coverage(covered)), Facts(facts)]))
+        sections.append(Section("Coverage", [Note(describe_coverage(covered, task)), Facts(facts)]))
     return sections
 
 

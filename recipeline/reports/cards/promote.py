@@ -43,7 +43,7 @@ def make_card(results: Results) -> Card:
         sections.append(Section("Evidence", [Note("This decision needed no measurement.")]))
     return Card(
         f"promote: version {decision.version} {decision.outcome}",
-        f"{decision.reason}.",
+        f"{decision.reason[:1].upper()}{decision.reason[1:]}.",
         sections,
         tone="good" if promoted and not is_synthetic else "plain",
         notes=[Note("The rows are SYNTHETIC: the gain does not apply to real rows.", "warning")] if is_synthetic else [],

@@ -163,7 +163,7 @@ def plot_residuals(target: np.ndarray, predicted: np.ndarray, label: str) -> Fig
         tell(bar, f"{count:,} rows with a residual of {low:.3g} to {high:.3g}")
     beside.set_xlabel("rows")
     beside.tick_params(labelleft=False)
-    beside.locator_params(axis="x", nbins=2)
+    beside.locator_params(axis="x", nbins=2, prune="lower")  # a 0 would touch the last number of the plot on its left
     return finish(axes, x=f"predicted {label}", y=f"residual: true - predicted {label}", room=0.05)
 
 

@@ -92,6 +92,7 @@ class Watch:
         self._store: Store | None = None
         self._refused, self._retry_at, self._wait = "", 0.0, _RETRY_SECONDS
         self._recall_at = self._ask_at = 0.0
+        self._is_vacant = False
         self._ended = threading.Event()
 
     def start(self, *, wait_seconds: float = 10) -> None:
@@ -155,7 +156,7 @@ class Watch:
         """Whether there is a version to load, or to try again."""
         served = self._service.model
         if holder is None:
-            self._service.vacate()
+            self._vacate()
             return False
         if served and f"{served.version} {served.source}" == holder:
             self._refused = ""
@@ -184,9 +185,17 @@ class Watch:
             return
         self._service.find_registry()
         if wanted is None:
-            self._service.vacate()
+            self._vacate()
         else:
             self._follow(self._store, wanted)
+
+    def _vacate(self) -> None:
+        """Record that no version has the alias; tell it once if none is served."""
+        self._service.vacate()
+        if self._recalls and self._service.model is None and not self._is_vacant:
+            name = self._service.model_name
+            _LOG.warning("requests are refused (503): no version of %s is in Production. make pipeline makes one", name)
+        self._is_vacant = True
 
     def _follow(self, store: Store, version: ModelVersion) -> None:
         served, wanted = self._service.model, str(name_holder(version))
@@ -240,6 +249,7 @@ class Watch:
         if model.folder:
             mark_served(model.folder)
         self._service.serve(model)
+        self._is_vacant = False
         _LOG.info("version %s is %s, %s", model.version, "served" if self._recalls else "in shadow", model.path)
 
     def _recall(self) -> None:

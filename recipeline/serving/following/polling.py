@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from recipeline.errors import RecipelineError
 from recipeline.registry.versions import Registry
 from recipeline.serving.failures import say_failure
+from recipeline.serving.following.mapped_files import allocate
 from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.connection.patience import at_most
 from recipeline.tracking.connection.store import Store
@@ -80,8 +81,7 @@ class Board:
         self.patience_seconds = _LONGEST_WAIT * (1 + _JITTER) * seconds + _ANSWER_SECONDS
         self._file, self._lock = folder / "registry.json", folder / "poller"
         with (folder / "board").open("a+b") as file:
-            if os.fstat(file.fileno()).st_size < 16:
-                os.ftruncate(file.fileno(), 16)
+            allocate(file.fileno(), 16)
             self._numbers = mmap.mmap(file.fileno(), 16)
         self._lead: int | None = None
 

@@ -52,8 +52,9 @@ class RowCounts:
         self._own = os.open(folder / f"rows-{os.getpid()}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def tell(self, second: int, rows: int) -> None:
-        """Tell the others the rows of a second."""
-        os.pwrite(self._own, _SLOT.pack(second, rows), second % _SLOTS * _SLOT.size)
+        """Tell the others the rows of a second, unless the disk is full."""
+        with suppress(OSError):
+            os.pwrite(self._own, _SLOT.pack(second, rows), second % _SLOTS * _SLOT.size)
 
     def total(self, second: int) -> int:
         """Return the rows of a second of all workers that have told them."""

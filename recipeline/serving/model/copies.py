@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -173,10 +174,14 @@ def served_copies(folder: Path) -> list[Path]:
 def mark_served(copy: Path) -> None:
     """Record that the copy is served, and delete the ones served long before.
 
-    Errors of writing are ignored: the copy is served from a read-only folder too.
+    Errors of writing are ignored: the copy is served from a read-only folder too. The mark is younger than all others, also
+    where the clock was set back since.
     """
     with contextlib.suppress(OSError):
+        before = max((_served_at(it) for it in served_copies(copy.parent) if it != copy), default=0)
         (copy / _SERVED).touch()
+        if _served_at(copy) <= before:
+            os.utime(copy / _SERVED, ns=(before + 1, before + 1))
         served = served_copies(copy.parent)
         left = [path for path in copy.parent.iterdir() if path not in served and _age(path) > _LEFT_SECONDS]
         for old in [*served[_KEPT_COPIES:], *left]:
@@ -196,8 +201,9 @@ def _age(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
-def _served_at(copy: Path) -> float:
+def _served_at(copy: Path) -> int:
+    """Return when a copy was served last, in nanoseconds since 1970."""
     try:
-        return (copy / _SERVED).stat().st_mtime
+        return (copy / _SERVED).stat().st_mtime_ns
     except OSError:  # another worker removed it meanwhile
-        return 0.0
+        return 0

@@ -36,7 +36,7 @@ def card(outcome: str, evidence: Any, *, passed: bool = True, source: str = "fil
 
 def test_a_promotion_is_told_with_its_reason_and_its_evidence() -> None:
     found = card("promoted", EVIDENCE)
-    assert (found.title, found.verdict, found.tone) == ("promote: version 2 promoted", "it is better.", "good")
+    assert (found.title, found.verdict, found.tone) == ("promote: version 2 promoted", "It is better.", "good")
     values = {row["what"]: row["value"] for row in table(found, "Challenger against champion")}
     assert values["gain in R2"] == 0.03
     assert values["lower limit at 97.5%"] == 0.004

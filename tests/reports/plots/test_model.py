@@ -106,6 +106,8 @@ def test_residuals_are_true_minus_predicted_and_all_of_them_are_counted() -> Non
     points, histogram = plot_residuals(TARGET, PREDICTED, "grade").axes
     assert list(points.lines[0].get_ydata()) == list(TARGET - PREDICTED)
     assert sum(bar.get_width() for bar in histogram.patches) == 4
+    # Its first number would stand on the last one of the points.
+    assert histogram.get_xlim()[0] == 0 < histogram.get_xticks()[0]
 
 
 def test_each_grade_has_its_error_its_bias_and_its_rows() -> None:

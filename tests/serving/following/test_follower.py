@@ -122,12 +122,16 @@ def test_a_promotion_and_a_rollback_are_followed(watched: Watched) -> None:
     assert watched.metric("model_swaps_total") == 3
 
 
-def test_nothing_in_production_is_no_model(project: Project, tmp_path: Path) -> None:
+def test_nothing_in_production_is_no_model_which_is_said_once(
+    project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     watched = Watched(project, tmp_path / "copies")
-    assert watched.poll() == ""
+    assert (watched.poll(), watched.poll()) == ("", "")
     assert watched.service.state()["status"] == "not ready"
     project.ok("main", model="lr", promote="always")
     assert watched.poll() == "1"
+    watched.watch.poll()
+    assert caplog.text.count("requests are refused (503): no version of") == 1
 
 
 def test_a_version_that_cannot_be_served_is_refused_and_the_old_one_stays(watched: Watched) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipeline.serving.logs.rate import DrawnRecord, Quota, RowCounts
+from tests.faults import in_fork
 
 
 class Clock:
@@ -161,3 +163,14 @@ def test_a_file_of_another_worker_that_says_nothing_of_the_second_counts_nothing
     (tmp_path / "rows-1").write_bytes(torn)
     counts.tell(7, 5)
     assert (counts.total(7), counts.total(8), counts.total(15)) == (5, 0, 0)
+
+
+def test_a_full_disk_costs_the_others_the_number_of_rows_and_no_request_its_answer(tmp_path: Path) -> None:
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        counts = RowCounts(tmp_path)
+        for second in range(20):
+            counts.tell(second, 5)
+            assert counts.total(second) == 0
+
+    assert in_fork(work) == 0

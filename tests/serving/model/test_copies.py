@@ -51,6 +51,16 @@ def test_few_of_the_copies_that_were_served_are_kept_the_last_ones(tmp_path: Pat
     assert sorted(tmp_path.iterdir()) == [copies[2], copies[4], copies[5]]
 
 
+def test_the_copy_that_was_served_last_is_the_first_also_where_the_clock_was_set_back(tmp_path: Path) -> None:
+    """As on a machine that asks for the time some time after its start."""
+    later = int(time.time()) + 10**6
+    ahead, behind, old = (make_copy(tmp_path, f"{it}-m", served_at=it) for it in (later, later - 1, 1))
+    for copy in (old, behind, ahead, old, old):
+        mark_served(copy)
+        assert served_copies(tmp_path)[0] == copy
+    assert served_copies(tmp_path) == [old, ahead, behind]
+
+
 def test_a_copy_that_never_was_served_is_no_copy_to_recall_however_new_it_is(tmp_path: Path) -> None:
     served = make_copy(tmp_path, "1-m", served_at=1)
     make_copy(tmp_path, "2-m")
