@@ -30,6 +30,7 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     """
     from recipeline.scaffolding.library import require_library
     from recipeline.scaffolding.project_files import for_table, for_wines
+    from recipeline.scaffolding.recipe_draft import list_ignored
     from recipeline.scaffolding.template import read_template, write_project
 
     if bool(data) != bool(target):
@@ -44,8 +45,10 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     library = require_library()
     files = library.lock(files)
     write_project(folder.resolve(), files, library.lock(template), library=library.origin)
+    ignored = list_ignored(files["recipe.yaml"].decode()) if data else []
     lines = [
         f"Made {folder}: {len(files)} files, locked to recipeline from {library.origin}.",
+        *([f"No feature: {', '.join(ignored)}; recipe.yaml has the reason of each."] if ignored else []),
         "",
         "Next:",
         *([f"  cd {shlex.quote(click.format_filename(folder))}"] if folder.resolve() != Path.cwd() else []),

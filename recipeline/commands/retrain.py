@@ -266,7 +266,7 @@ def _tell_new_labels(session: Session, champion: ModelVersion, rows: pd.DataFram
 def _tell_unknown(session: Session, champion: ModelVersion, target: np.ndarray, whose: str) -> None:
     """Say which labels the model in Production does not know.
 
-    `whose` is how the sentence begins.
+    The sentence begins with `whose`.
     """
     import numpy as np
 
@@ -283,7 +283,7 @@ def _tell_unknown(session: Session, champion: ModelVersion, target: np.ndarray, 
 
 
 def _codes_of(session: Session, evaluated: str) -> TargetCodes | None:
-    """Return the labels of the model that a run evaluated; None: not known."""
+    """Return the labels of the model that a run evaluated; None: unknown."""
     if not evaluated or not session.reader.has(MODEL_INFO, evaluated):
         return None
     codes: TargetCodes = session.reader.load(MODEL_INFO, evaluated).target.codes

@@ -94,7 +94,7 @@ def _describe(table: pd.DataFrame, recipe: Recipe, left_out: Mapping[str, int]) 
 def _correlate(numbers: pd.DataFrame, target: str) -> Correlations:
     """Return Spearman's rank correlations of columns of numbers.
 
-    Where there are more than MOST_CORRELATED columns: of the target and those with the strongest correlations, in order.
+    A table with more than MOST_CORRELATED has those of the target and of the columns with the strongest ones, in order.
     """
     found, names = numbers.corr(method="spearman").to_numpy(), np.array(numbers.columns, dtype=object)
     if len(names) > MOST_CORRELATED:

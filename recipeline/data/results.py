@@ -33,7 +33,7 @@ def _of_sample(what: str, rows: int | None) -> str:
 class Correlations:
     """Spearman's rank correlations of pairs of columns; None for a constant one.
 
-    Where there are more than 300 columns: of the target and those with the strongest correlations.
+    A table with more than 300 columns of numbers has those of the target and of the columns with the strongest ones.
     """
 
     columns: tuple[str, ...]

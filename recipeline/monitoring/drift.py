@@ -169,8 +169,8 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
 
     Both sides are samples. Missing values: Fisher's exact test. Values outside of the range of n training values: the share of
     the population beyond either end has the distribution Beta(2, n - 1) whatever the values' own (Wilks 1941), so that their
-    number is beta-binomial; ties only make it smaller. New names are as many as those of a single
-    training row: what is beyond that share counts, by Fisher's exact test.
+    number is beta-binomial; ties only make it smaller. Names are new in as
+    large a share as training rows have one alone: what is beyond it counts, by Fisher's exact test.
     """
     findings, rows = [], int(observed.sum())
     for place, (feature, now) in enumerate(zip(live.features, described.values(), strict=True)):

@@ -13,7 +13,7 @@ from recipeline.config.columns import is_nameless, spell_out
 from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
 from recipeline.errors import DataError, UsageError, nearest
-from recipeline.escape import for_cell, is_remote
+from recipeline.escape import for_cell, for_terminal, is_remote
 from recipeline.scaffolding.column_look import Look
 from recipeline.scaffolding.tasks.base import Preprocess, Task
 from recipeline.scaffolding.tasks.every import TASKS
@@ -21,6 +21,7 @@ from recipeline.scaffolding.tasks.every import TASKS
 _HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
 _COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
 _SHOWN = 5
+_LISTED = 10
 _FEWEST_ROWS = 20
 
 
@@ -115,6 +116,16 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     parts |= {key: f"# {note}\n{parts[key]}" for key, note in task.notes.items() if key in parts}
     text = "".join(f"\n{part}" if isinstance(content[key], dict) else part for key, part in parts.items())
     return _HEADER.format(origin=for_cell(path.name)) + text
+
+
+def list_ignored(text: str) -> list[str]:
+    """Return the columns that a drafted recipe ignores, for a terminal.
+
+    There are at most _LISTED, and the number of others.
+    """
+    columns = yaml.safe_load(text)["columns"]
+    names = [for_terminal(name) for name, it in columns.items() if it.get("role") == "ignore"]
+    return [*names[:_LISTED], *([f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
 
 
 def _column(look: Look, name: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class _Dealt:
 
 
 def give_folds(model: BaseEstimator, groups: np.ndarray) -> bool:
-    """Set folds that keep groups together inside of the encoders of a model.
+    """Set folds inside of encoders of `model` that keep `groups`, (rows,), together.
 
     `groups` has one value for each row, (rows,). Only plain folds are replaced: those of a TargetEncoder of scikit-learn from
     1.9 on. Return whether there are any.

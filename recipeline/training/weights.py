@@ -59,20 +59,31 @@ def fit_weighted(
     penalty. In a Pipeline they go to the last step, in a mean of models to each member, in a calibration to both parts. Folds
     inside of the model keep `groups` of the rows together (`recipeline.training.inner_folds`).
     """
-    is_of_steps = isinstance(model, CalibratedClassifierCV) and isinstance(model.estimator, Pipeline)
-    if isinstance(model, CalibratedClassifierCV) and (groups is not None or (weights is not None and is_of_steps)):
+    if weights is None and groups is None:
+        return model.fit(features, target)
+    # A mean of one is there to number the labels, which its own fit does.
+    if isinstance(model, VotingRegressor | VotingClassifier) and len(model.estimators) > 1:
+        model.estimators_ = [fit_weighted(clone(member), features, target, weights, groups) for _, member in model.estimators]
+        model.feature_names_in_ = np.asarray(features.columns, dtype=object)
+        if isinstance(model, VotingClassifier):
+            model.le_ = LabelEncoder().fit(target)
+            model.classes_ = model.le_.classes_
+        return model
+    if isinstance(model, FixedThresholdClassifier):
+        model.estimator_ = fit_weighted(clone(model.estimator), features, target, weights, groups)
+        return model
+    if isinstance(model, CalibratedClassifierCV) and (groups is not None or isinstance(model.estimator, Pipeline)):
         return _fit_calibrated(model, TrainingRows(features, target, weights, groups))
-    if groups is None or not give_folds(model, groups):
-        return _fit(model, features, target, weights)
+    is_given = groups is not None and give_folds(model, groups)
     try:
-        model = _fit(model, features, target, weights)
+        return model.fit(features, target, **({} if weights is None else _as_parameter(model, weights / weights.mean())))
     finally:
-        take_folds(model)
-    return model
+        if is_given:
+            take_folds(model)
 
 
 def _fit_calibrated(model: CalibratedClassifierCV, rows: TrainingRows) -> CalibratedClassifierCV:
-    """Return `model` fitted with the weights and groups that `fit` does not pass on.
+    """Return `model` as its `fit` would leave it, with all weights and groups.
 
     scikit-learn gives no weights to a Pipeline inside of a calibration.
     """
@@ -82,30 +93,13 @@ def _fit_calibrated(model: CalibratedClassifierCV, rows: TrainingRows) -> Calibr
         one = CalibratedClassifierCV(FrozenEstimator(fitted), method=model.method)
         with warnings.catch_warnings():  # it is fitted, with its weights
             warnings.filterwarnings("ignore", "Since FrozenEstimator does not appear to accept sample_weight")
-            (calibrated,) = _fit(one, held.features, held.target, held.weights).calibrated_classifiers_
+            (calibrated,) = fit_weighted(one, held.features, held.target, held.weights).calibrated_classifiers_
         calibrated.estimator = fitted
         found.append(calibrated)
     model.calibrated_classifiers_, model.classes_ = found, np.unique(rows.target)
     model.n_features_in_ = rows.features.shape[1]
     model.feature_names_in_ = np.asarray(rows.features.columns, dtype=object)
     return model
-
-
-def _fit(model: BaseEstimator, features: pd.DataFrame, target: np.ndarray, weights: np.ndarray | None) -> BaseEstimator:
-    if weights is None:
-        return model.fit(features, target)
-    # A mean of one is there to number the labels, which its own fit does.
-    if isinstance(model, VotingRegressor | VotingClassifier) and len(model.estimators) > 1:
-        model.estimators_ = [_fit(clone(member), features, target, weights) for _, member in model.estimators]
-        model.feature_names_in_ = np.asarray(features.columns, dtype=object)
-        if isinstance(model, VotingClassifier):
-            model.le_ = LabelEncoder().fit(target)
-            model.classes_ = model.le_.classes_
-        return model
-    if isinstance(model, FixedThresholdClassifier):
-        model.estimator_ = _fit(clone(model.estimator), features, target, weights)
-        return model
-    return model.fit(features, target, **_as_parameter(model, weights / weights.mean()))
 
 
 def _as_parameter(model: BaseEstimator, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -148,6 +148,8 @@ def test_a_split_by_time_is_audited_though_equal_rows_join_all_groups() -> None:
     recipe = as_recipe(content | {"split": {"group": "shop", "time": "week"}})
     audit = audit_split(table, *split_rows(table, recipe, "grouped"), recipe, "grouped")
     assert audit.random_split.test_rows == 120
+    few = table[table["shop"].isin(["s0", "s1", "s2"])].reset_index(drop=True)  # too few to split by shop, as at random
+    assert audit_split(few, *split_rows(few, recipe, "grouped"), recipe, "grouped").random_split.test_rows == 12
     alone = as_recipe(content | {"split": {"group": "shop"}})
     with pytest.raises(DataError, match=r"join their groups, which makes 1 of 30 values of 'shop': add a feature") as refusal:
         split_rows(table, alone, "grouped")

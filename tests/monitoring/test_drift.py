@@ -143,7 +143,7 @@ def test_a_classifier_does_not_tell_rows_of_one_source_apart_and_does_tell_other
 
 
 def look_at_names(levels: int, live_levels: int, seed: int) -> Compared:
-    """Compare 500 rows with 1,000 of a category of so many frequent values."""
+    """Compare 500 rows with 1000 of training, of a category of so many values."""
     rng = np.random.default_rng(seed)
 
     def rows(count: int, values: int) -> pd.DataFrame:

@@ -52,6 +52,15 @@ def typed(command: str, *words: str) -> Result:
     return CliRunner().invoke(find_command(command), words)
 
 
+def test_columns_that_are_no_features_are_named(tmp_path: Path, cars: Path) -> None:
+    table = pd.read_csv(cars, sep=";").assign(
+        tax=lambda it: it["weight"].round(1).astype(str) + "%", plate=lambda it: "k" + it.index.astype(str)
+    )
+    table.to_csv(cars, index=False)
+    done = typed("new", str(tmp_path / "taxed"), "--data", str(cars), "--target", "consumption")
+    assert "No feature: tax, plate; recipe.yaml has the reason of each." in done.stdout
+
+
 def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_production(tmp_path: Path, cars: Path) -> None:
     folder = tmp_path / "my cars"
     done = typed("new", str(folder), "--data", str(cars), "--target", "consumption")

@@ -1,4 +1,4 @@
-"""Folds inside of an estimator: groups on one side, no trace in the model."""
+"""Folds inside of an estimator keep groups on one side; the fitted model has none."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import FixedThresholdClassifier, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 from recipeline.inference.trust import types_to_trust
 from recipeline.training.candidates import build_candidate
 from recipeline.training.inner_folds import _parts, deal_calibration
+from recipeline.training.trial import find_faults
 from recipeline.training.weights import fit_weighted
 from tests.classes import class_recipe
 from tests.conftest import as_recipe, small_recipe
@@ -29,12 +31,13 @@ LABELS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "words": ({"type": "category"}, ["bad", "good"]),
     "booleans": ({"type": "boolean"}, [False, True]),
     "whole numbers": ({"type": "integer"}, [1, 2]),
+    "two of more words": ({"type": "category", "values": ["a", "b", "c"]}, ["a", "b"]),
     "three words": ({"type": "category"}, ["a", "b", "c"]),
 }
 
 
 def panel(people: int = 120, visits: int = 8, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return visits of people, two to a town; only the person decides the target."""
+    """Return visits of people, two to a town; the person alone decides the target."""
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(people), visits)
     table = pd.DataFrame({"town": pd.Series([f"t{it % 60}" for it in person], dtype="str"), "x": rng.normal(size=len(person))})
@@ -86,8 +89,9 @@ def test_folds_of_a_calibration_keep_groups_together(sizes: list[int], seed: int
         assert is_plain or not set(groups[seen]) & set(groups[unseen])
 
 
+@pytest.mark.parametrize("around", ["nothing", "a threshold", "a mean"])
 @pytest.mark.parametrize("is_grouped", [False, True])
-def test_weights_count_in_both_parts_of_a_calibrated_pipeline(is_grouped: bool) -> None:
+def test_weights_count_in_both_parts_of_a_calibrated_pipeline(is_grouped: bool, around: str) -> None:
     table, _, person = panel(people=30)
     rng = np.random.default_rng(3)
     target = (table["x"] + rng.normal(0, 0.5, len(table)) > 0).to_numpy()
@@ -96,15 +100,21 @@ def test_weights_count_in_both_parts_of_a_calibrated_pipeline(is_grouped: bool) 
     candidate["preprocess"] = {"number": ["sklearn.preprocessing.StandardScaler"], "category": "target"}
     parts = {"columns": {"town": {"type": "category"}, "x": {}, "y": {"type": "boolean"}}, "candidates": {"L": candidate}}
     estimator = build_candidate(class_recipe("binary", {}, **parts), "L")
+    if around == "a threshold":
+        estimator = FixedThresholdClassifier(estimator, pos_label=True, response_method="predict_proba")
+    if around == "a mean":
+        estimator = VotingClassifier([("one", estimator), ("other", clone(estimator))], voting="soft")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = fit_weighted(estimator, table, target, weights, person if is_grouped else None)
         plain = fit_weighted(clone(estimator), table, target, np.ones(len(target)), person if is_grouped else None)
-    inside, unweighted = ([it.estimator[-1].intercept_[0] for it in of.calibrated_classifiers_] for of in (model, plain))
+    inside, unweighted = (
+        [it.estimator[-1].intercept_[0] for part in _parts(of) for it in vars(part).get("calibrated_classifiers_", ())]
+        for of in (model, plain)
+    )
     assert min(inside) > max(unweighted) + 1  # log 9 is 2.2
     assert model.predict_proba(table)[:, 1].mean() > plain.predict_proba(table)[:, 1].mean() + 0.1
     assert model.classes_.tolist() == [False, True]
-    assert list(model.feature_names_in_) == list(table)
     types_to_trust(model, ())
 
 
@@ -126,9 +136,10 @@ def test_a_target_encoder_takes_labels_of_any_type(name: str) -> None:
     target = np.array(labels)[table["town"].str[1:].astype(int) % len(labels)]
     more = {"columns": {"town": {"type": "category"}, "x": {}, "y": column}}
     candidate = {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression", "preprocess": {"category": "target"}}
-    positive = labels[1] if len(labels) == 2 and name != "booleans" else None
-    task = "binary" if len(labels) == 2 else "multiclass"
+    positive = labels[1] if len(labels) == 2 and name != "booleans" and "more" not in name else None
+    task = "binary" if len(labels) == 2 and "more" not in name else "multiclass"
     recipe = class_recipe(task, column, positive, **more, candidates={"L": candidate})
+    assert find_faults(recipe, ["L"], ()) == []
     model: BaseEstimator = fit_weighted(build_candidate(recipe, "L"), table, target, None)
     assert model.classes_.tolist() == labels
     assert np.mean(model.predict(table) == target) > 0.6

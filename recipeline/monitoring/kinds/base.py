@@ -49,11 +49,9 @@ class Kind(ABC):
         return codes
 
     def count_single(self, feature: Feature) -> int:
-        """Return the number of training rows with a value of their own.
+        """Return the number of training rows with a name that no other one has.
 
-        Only where values are names.
-
-
-        Their share is how many values of like rows are expected to be none of the training rows' (Good 1953).
+        It is 0 where values are no names. Their share is how many values of like rows are expected to be none of the training
+        rows' (Good 1953).
         """
         return 0

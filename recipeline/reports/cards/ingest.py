@@ -43,7 +43,7 @@ def make_card(results: Results) -> Card:
             Section("Source", [Facts(facts)]),
             Section("Schema and profile", [_schema(results, profile)]),
             Section("Distributions", [_distributions(profile)]),
-            Section("Correlations", [_correlations(profile)]),
+            *([Section("Correlations", [_correlations(profile)])] if profile.correlations.columns else []),
         ],
         tone="warning" if source == SYNTHETIC else "good",
         notes=notes,

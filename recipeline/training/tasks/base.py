@@ -21,7 +21,7 @@ class Task(ABC):
     estimator_type: str
     method: str
     fix = ""
-    #: The type of its targets, in scikit-learn's words.
+    #: The type of its targets, in the words of scikit-learn's TargetEncoder.
     target_type: str
 
     def simple(self) -> BaseEstimator | None:

@@ -16,8 +16,6 @@ from recipeline.training.tasks.multiclass import Multiclass
 class Binary(Multiclass):
     """Classifiers that say the positive label from a probability on."""
 
-    target_type = "binary"
-
     def threshold(self, model: BaseEstimator) -> float:
         """Return the threshold of the FixedThresholdClassifier that `decide` makes."""
         return float(model.threshold)

@@ -30,7 +30,7 @@ class Multiclass(Task):
 
     estimator_type = "classifier"
     method = "predict_proba"
-    target_type = "multiclass"
+    target_type = "auto"
     fix = "Set calibrate: sigmoid for it, which makes probabilities of its scores, or choose another estimator. "
 
     def complete(self, estimator: BaseEstimator, candidate: Candidate, seed: int) -> BaseEstimator:

@@ -10,6 +10,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.data.checking.schema import validate_table
 from recipeline.data.column_profile import describe_columns
 from recipeline.reports.cards.ingest import make_card
+from tests.classes import class_recipe
 from tests.conftest import as_recipe, small_recipe
 from tests.reports.cards.helpers import Saved, facts, notes, table
 
@@ -69,3 +70,13 @@ def test_a_sample_is_told_beside_the_facts_and_not_as_a_warning(wines: pd.DataFr
     (note,) = card.notes
     assert note.tone == "plain"
     assert note.text.startswith("Quantiles, histograms and correlations are from a sample of 1,234 rows;")
+
+
+def test_a_table_without_numbers_has_a_card_without_correlations() -> None:
+    table = pd.DataFrame({"cap": ["b", "x"] * 20, "odour": ["n", "p", "a", "n"] * 10, "y": ["e", "p"] * 20})
+    columns = {name: {"type": "category"} for name in table}
+    results = saved(table, class_recipe("binary", {}, "p", columns=columns))
+    results.recipe = class_recipe("binary", {}, "p", columns=columns)
+    card = make_card(results)
+    assert [section.title for section in card.sections] == ["Source", "Schema and profile", "Distributions"]
+    assert "odour" in str(card.sections[2].blocks)
