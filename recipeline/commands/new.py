@@ -37,8 +37,8 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
 
     if bool(data) != bool(target):
         raise UsageError("--data and --target belong together; one is missing.", fix="Give both or neither.")
-    if data and not os.path.isfile(data):  # False too where the path is too long
-        there = "is not a file" if os.path.exists(data) else "does not exist"
+    if data and not os.path.isfile(data):  # noqa: PTH113 - Path raises OSError where the name is too long
+        there = "is not a file" if os.path.exists(data) else "does not exist"  # noqa: PTH110
         raise DataError("--data must be an existing file.", got=f"'{redact(data)}', which {there},", fix="Correct the path.")
     words = tuple(word.strip() for word in na.split(",") if word.strip())
     name = folder.resolve().name

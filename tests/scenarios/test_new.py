@@ -79,7 +79,7 @@ def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_prod
     [
         (("--data", "cars.csv"), 2, "--data and --target belong together"),
         (("--data", "x" * 300, "--target", "a"), 3, "which does not exist, instead. Correct the path."),
-        (("--data", "https://me:sesame@it.example/a.csv", "--target", "a"), 3, "Got 'https://it.example/a.csv', which does not"),
+        (("--data", "https://me:sesame@it.example/a", "--target", "a"), 3, "Got 'https://***@it.example/a', which does not"),
         (
             ("--data", "nowhere.csv", "--target", "a"),
             3,
