@@ -79,7 +79,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def draw_fewer(test: Any) -> None:
-    """Let a property be tried with a part of its examples; not where these are always the same."""
+    """Let a property be tried with a part of its examples.
+
+    Not where these are always the same.
+    """
     own = getattr(test, "_hypothesis_internal_use_settings", None)
     if own and own.max_examples > FEW and not own.derandomize:
         share = max(FEW, round(SHARE * own.max_examples))

@@ -198,8 +198,8 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
 def _doubt_new_names(unseen: int, rows: int, new: int, twice: int, known: int) -> float:
     """Return the p-value of `unseen` of `rows` having a name that training lacks.
 
-    Of `known` training rows `new` have a name alone, and `twice` names are those of two. The share of rows with another name
-    is estimated by the former, with the variance (new + 2 twice) / known^2 (Good 1953); their number is taken as
+    Among `known` training rows `new` have a name alone, and `twice` is the number of names of two rows. The share of rows with
+    another name is estimated by the former, with the variance (new + 2 twice) / known^2 (Good 1953); their number is taken as
     beta-binomial. Fisher's exact test would leave the names of two out, and alarm three times as often as it says.
     """
     share, variance = new / known, (new + 2 * twice) / known**2

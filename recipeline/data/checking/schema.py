@@ -82,10 +82,10 @@ def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> 
 
 
 def _refuse_long(recipe: Recipe) -> dict[str, str]:
-    """Return the rule for numbers from 2^53 on by column: those of groups, labels and IDs.
+    """Return the rule for numbers from 2^53 on, of groups, labels and IDs.
 
-    They are names, of which the next number is another one. Of a feature, a time, a weight or a number that is predicted it
-    is as good; but an integer target is an int64.
+    These are names, of which the next number is another one. It is as good of a feature, a time, a weight or a number that is
+    predicted, but an integer target is an int64.
     """
     rules, as_numbers = dict[str, str](), {*recipe.features, recipe.split.time, recipe.weight}
     for name, it in recipe.columns.items():
