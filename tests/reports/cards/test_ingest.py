@@ -84,7 +84,7 @@ def test_a_table_without_numbers_has_a_card_without_correlations() -> None:
 
 def test_of_a_wide_table_all_columns_of_numbers_are_counted() -> None:
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 310)), columns=[f"g{it}" for it in range(309)] + ["y"])
-    columns = {name: {} for name in rows} | {"kind": {"type": "category"}}
+    columns: dict[str, dict[str, str]] = {str(name): {} for name in rows} | {"kind": {"type": "category"}}
     content = small_recipe() | {"target": "y", "columns": columns, "gates": {}, "promotion": {}, "monitoring": {}}
     results = saved(rows.assign(kind="a"), as_recipe(content))
     results.recipe = as_recipe(content)
