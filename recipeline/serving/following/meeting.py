@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import mmap
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,9 +33,13 @@ def open_meeting() -> Iterator[Path]:
 
 
 def _remove_left(folder: Path) -> None:
-    with contextlib.suppress(OSError), (folder / _LOCK).open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        file = os.open(folder / _LOCK, os.O_RDONLY | os.O_NONBLOCK)  # a pipe, of whoever may write here, would be waited for
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(file)
 
 
 def begin_drain(folder: Path) -> None:

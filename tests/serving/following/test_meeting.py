@@ -41,6 +41,8 @@ def test_what_others_have_in_the_temporary_folder_is_left_alone(temporary: Path)
     (temporary / "elsewhere").mkdir()
     (temporary / "elsewhere/lock").touch()
     (temporary / "recipeline-service-link").symlink_to(temporary / "elsewhere")
+    (temporary / "recipeline-service-pipe").mkdir()
+    os.mkfifo(temporary / "recipeline-service-pipe/lock")  # nobody writes there: it would be waited for for ever
     with open_meeting():
         pass
     assert others.is_dir()
