@@ -71,7 +71,7 @@ def claim_address(host: str, address: str, port: int) -> socket.socket | None:
     """Return what keeps other services from an address until it is closed.
 
     A worker lets others share its address, so that two services that start at once would both listen there. None: the system
-    has no such names; services that start one after the other are told apart all the same.
+    has no such names, or forbids them; services that start one after the other are told apart all the same.
 
     Raises
     ------
@@ -79,12 +79,17 @@ def claim_address(host: str, address: str, port: int) -> socket.socket | None:
     """
     if sys.platform != "linux":
         return None
-    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim = socket.socket(socket.AF_UNIX)
+    except OSError:  # forbidden, as by RestrictAddressFamilies= of systemd
+        return None
     try:
         claim.bind(f"\0recipeline service {address} {port}")  # a name without a file; it goes when its last holder ends
     except OSError as error:
         claim.close()
-        raise _no_address(host, port, error.strerror) from None
+        if error.errno == errno.EADDRINUSE:
+            raise _no_address(host, port, error.strerror) from None
+        return None
     return claim
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 
@@ -76,6 +77,23 @@ def test_two_services_that_start_at_once_do_not_share_an_address() -> None:
     assert again
     again.close()
     other.close()
+
+
+@pytest.mark.parametrize("call", ["socket", "bind"])
+def test_a_service_that_may_have_no_such_name_starts_without(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """RestrictAddressFamilies= of systemd forbids the family, a policy of the system the name."""
+
+    class Forbidden(socket.socket):
+        def __init__(self, *words: int) -> None:
+            if call == "socket":
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(*words)
+
+        def bind(self, _: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Forbidden)
+    assert claim_address("localhost", "127.0.0.1", 8000) is None
 
 
 def test_loopback_is_what_other_machines_do_not_reach() -> None:
