@@ -23,7 +23,7 @@ import click
 from recipeline.cli.output.results import CommandResult
 from recipeline.cli.output.stdout import PRINTED, print_json
 from recipeline.cli.output.terminal import echo, fit
-from recipeline.errors import RecipelineError, UsageError, run_of
+from recipeline.errors import RecipelineError, UnavailableError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
 
 _AGAIN_SECONDS = 0.05
@@ -118,10 +118,13 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
     _open_closed_streams()
 
     def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:
-        if "--json" in words and not PRINTED.is_set():
-            details = error.details if isinstance(error, RecipelineError) else ()
-            print_json(CommandResult(name, run_of(caught or error), "error", code, error=sentence, details=details))
-        _fail_adopted_run(error)
+        try:
+            if "--json" in words and not PRINTED.is_set():
+                details = error.details if isinstance(error, RecipelineError) else ()
+                with contextlib.suppress(UnavailableError):  # stdout takes nothing; stderr has the sentence
+                    print_json(CommandResult(name, run_of(caught or error), "error", code, error=sentence, details=details))
+        finally:
+            _fail_adopted_run(error)
         sys.exit(code)
 
     with _signals():
@@ -143,7 +146,7 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
             echo(f"{name}: terminated", err=True)
             end(143, error, "terminated")
         except Exception as error:
-            traceback.print_exc()
+            echo(traceback.format_exc(), err=True, nl=False, as_is=True)
             end(1, error, f"{type(error).__name__}: {error}")
     gc.freeze()  # nothing is worth collecting at the end of the process
     sys.exit(code or 0)
@@ -159,6 +162,7 @@ def _open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            os.set_inheritable(number, True)  # child processes open files too
             if number:
                 stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process lives
                 setattr(sys, "stdout" if number == 1 else "stderr", stream)
