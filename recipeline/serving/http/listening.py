@@ -50,16 +50,16 @@ def find_address(host: str, port: int) -> str:
     found, reason = "", ""
     try:
         for family, kind, protocol, _, address in sorted(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), key=_is_new):
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
+            try:
+                with socket.socket(family, kind, protocol) as probe:  # a system may lack IPv6, whose names it knows
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(address)
-                except OSError as error:
-                    if error.errno == errno.EADDRINUSE:
-                        raise
-                    reason = reason or str(error.strerror)
-                else:
-                    found = found or str(ipaddress.ip_address(address[0]))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
+                reason = reason or str(error.strerror)
+            else:
+                found = found or str(ipaddress.ip_address(address[0]))
     except (OSError, ValueError) as error:
         found, reason = "", getattr(error, "strerror", None) or str(error)
     if found and "%" not in found:  # Granian takes no address of one network interface
