@@ -81,6 +81,12 @@ def _join_lines(text: str) -> str:
     return re.sub(r"(?<=[^\s\b])\n(?: +(?=\S)|(?=[a-z]))", " ", text)
 
 
+def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        echo(ctx.get_help(), as_is=True)
+        ctx.exit()
+
+
 class ProcessCommand(click.Command):
     """A click command that ends its process with the exit code of its failure.
 
@@ -96,6 +102,13 @@ class ProcessCommand(click.Command):
         `mlflow run` passes an empty value that way where there is no shell.
         """
         return super().parse_args(ctx, [re.sub("(^|=)''$", r"\1", word) for word in args])
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return click's option, which prints the help page as any other result."""
+        option = super().get_help_option(ctx)
+        if option:
+            option.callback = _show_help
+        return option
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help page, with preformatted lines fitted to the terminal's width."""
