@@ -104,15 +104,9 @@ def read_skops(file: Path, trusted: Collection[str] = (), *, name: str = "") -> 
     See `read_model`.
     """
     skops = import_skops()
-    from skops.io.exceptions import UntrustedTypesFoundException
-
     name = name or f"The file {file.name}"
     try:
-        try:
-            # Its types are checked before anything is made of them. Asked for first, they would be read twice.
-            return skops.load(file, trusted=list(TREES))
-        except UntrustedTypesFoundException:
-            types = skops.get_untrusted_types(file=file)
+        types = skops.get_untrusted_types(file=file)
         foreign = _foreign(types, trusted)
         misplaced = find_misplaced(file) if {*types} - TRUSTED else ""
         built = None if foreign or misplaced else skops.load(file, trusted=types)

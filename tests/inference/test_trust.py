@@ -222,18 +222,6 @@ def test_a_file_of_any_bytes_is_refused_in_one_sentence(tmp_path_factory: pytest
         read_skops(path)
 
 
-def test_a_model_of_trees_is_read_once_and_one_of_further_types_after_a_look_at_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked, look = [], skops.io.get_untrusted_types
-    monkeypatch.setattr(skops.io, "get_untrusted_types", lambda **it: looked.append(it) or look(**it))
-    for model in (RandomForestRegressor(2), HistGradientBoostingRegressor(max_iter=2)):
-        check_round_trip(model.fit(X, Y), tmp_path / "model.skops")
-    assert looked == []
-    check_round_trip(KNeighborsRegressor(algorithm="ball_tree").fit(X, Y), tmp_path / "model.skops")
-    assert looked == [{"file": tmp_path / "model.skops"}]
-
-
 def test_a_type_that_is_not_trusted_is_refused_by_name() -> None:
     with pytest.raises(
         UsageError, match=r"types that are trusted\. Got tests\.inference\.test_trust\.double instead\. Add them"

@@ -48,7 +48,8 @@ def test_no_other_default_of_a_threshold_is_written_as_a_number(room: str) -> No
     for path in (ROOT / "recipeline" / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
-                given_ = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+                positional = [*node.args.posonlyargs, *node.args.args]
+                given_ = positional[len(positional) - len(node.args.defaults) :]
                 pairs = [*zip(given_, node.args.defaults, strict=True)]
                 pairs += [
                     (it, default) for it, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default
