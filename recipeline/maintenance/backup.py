@@ -22,9 +22,6 @@ from recipeline.tracking.connection.store import held, store_lock
 
 _DATABASE, _ARTIFACTS, _WRITING = "mlflow.db", "artifacts", ".recipeline-backup-"
 
-#: The archive while it is written: not under its own name, which may be that of the database.
-_ARCHIVE = "archive"
-
 #: Suffixes of a database file and of the files that SQLite keeps beside it.
 _SIDE_FILES = ("", "-journal", "-wal", "-shm")
 
@@ -78,7 +75,7 @@ def write_archive(store: LocalStore, uri: str, target: Path, tick: Callable[[str
             stack.enter_context(held(store_lock(uri), uri))
         stack.enter_context(_writing(target))
         folder = stack.enter_context(unfinished_folder(target.parent, _WRITING))
-        copy, unfinished = folder / _DATABASE, folder / _ARCHIVE
+        copy, unfinished = folder / _DATABASE, folder / "archive"  # its own name may be the database's
         copy_database(store.database, copy)
         with tarfile.open(unfinished, "w:gz", compresslevel=1, dereference=True) as archive:  # a link is none elsewhere
             archive.add(copy, _DATABASE)

@@ -97,7 +97,7 @@ def test_two_services_that_start_at_once_do_not_share_an_address() -> None:
 
 @pytest.mark.parametrize("call", ["socket", "bind"])
 def test_a_service_that_may_have_no_such_name_starts_without(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """RestrictAddressFamilies= of systemd forbids the family, a policy of the system the name."""
+    """Systemd may forbid the address family, and a policy the name."""
 
     class Forbidden(socket.socket):
         def __init__(self, *words: int) -> None:
