@@ -31,6 +31,7 @@ from recipeline.registry.stages import CHAMPION
 from recipeline.reports.summary import describe_decision, explain_cache, explain_evidence, explain_split, tabulate_candidates
 from recipeline.tracking.artifacts.kept_reader import KeptReader
 from recipeline.tracking.connection.failures import store_errors
+from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.sqlite import path_of
 from recipeline.tracking.lineage import lineage_of_chain
 from recipeline.tracking.runs import StepRun
@@ -70,7 +71,8 @@ def run_pipeline(
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
             describe = partial(_describe_chain, session, reader, chain, before, error)
-            draw_card(session, run, "main", describe, steps=_runs_of(chain))
+            with suppress(Exception), parting(error):
+                draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
         ingest = session.runs.get(chain.lineage["ingest"])
         source = ingest.data.tags

@@ -60,8 +60,16 @@ def draw_card(
 
     A failure of making, drawing or saving is reported on the card, if there is one, and as a warning; the step does not fail.
     """
-    with parting(error) if error else nullcontext():
-        _draw_card(session, run, name, results, error, main=main, steps=steps, version=version)
+    try:
+        with parting(error) if error else nullcontext():
+            failures = _draw_card(session, run, name, results, error, main=main, steps=steps, version=version)
+    except Exception as problem:  # whatever it is, the step has done its work
+        failures = [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
+    for sentence in failures:
+        session.reporter.say(f"warning: {name}: {sentence}")
+    if failures:
+        with suppress(Exception), parting(error) if error else nullcontext():
+            run.tag(card_failures="; ".join(failures))
 
 
 def _draw_card(
@@ -74,24 +82,17 @@ def _draw_card(
     main: str | None,
     steps: Mapping[str, str] | None,
     version: str,
-) -> None:
-    try:
-        version = version or run.own_tag("model_version")
-        trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=version)
-        drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
-        failures = list(drawn.failures)
-        run.save(CARD, drawn.html)
-        session.cards[run.id] = drawn.html
-        for plot_name, png in drawn.plots.items():
-            run.save(plot(plot_name), png)
-        run.describe(describe_trail(trail))
-    except Exception as problem:  # whatever it is, the step has done its work
-        failures = [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
-    for sentence in failures:
-        session.reporter.say(f"warning: {name}: {sentence}")
-    if failures:
-        with suppress(Exception):
-            run.tag(card_failures="; ".join(failures))
+) -> list[str]:
+    """Draw and save the card; return the failures that it tells."""
+    version = version or run.own_tag("model_version")
+    trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=version)
+    drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
+    run.save(CARD, drawn.html)
+    session.cards[run.id] = drawn.html
+    for plot_name, png in drawn.plots.items():
+        run.save(plot(plot_name), png)
+    run.describe(describe_trail(trail))
+    return [*drawn.failures]
 
 
 def find_trail(session: Session, run: StepRun, name: str, *, main: str | None, steps: Mapping[str, str], version: str) -> Trail:

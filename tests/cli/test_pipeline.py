@@ -6,11 +6,14 @@ from typing import Any
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import ORDER, Artifact
 from recipeline.cli import pipeline
 from recipeline.cli.pipeline import name_params
+from recipeline.errors import UnavailableError
 from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection import patience
 from tests.conftest import Project
 from tests.reports.helpers import card_of
 
@@ -49,6 +52,25 @@ def test_what_the_chain_ends_with_reads_each_result_once(project: Project, monke
         assert sum(asked[name, run] for name, run in asked if name in ("metrics.json", "verdict.json", "decision.json")) == 3
         asked.clear()
         is_done.clear()
+
+
+def test_the_card_of_a_chain_whose_store_went_away_waits_for_it_as_short_as_the_other_notes_of_that(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = list[float | None]()
+
+    def go_away(*_: Any, **__: Any) -> None:
+        raise UnavailableError("The store is away.")
+
+    def draw(*_: Any, **__: Any) -> None:
+        limits.append(patience._LIMIT.get())
+        raise MlflowException("The MLflow server does not answer.")
+
+    monkeypatch.setattr(pipeline, "run_chain", go_away)
+    monkeypatch.setattr(pipeline, "draw_card", draw)
+    outcome = project.run("main", model="lr")
+    assert (outcome.exit_code, "The store is away." in outcome.stderr) == (6, True)
+    assert limits == [patience._LAST_SHORT]
 
 
 def test_search_runs_of_main_is_a_table_to_sort_and_chart(ran: Project) -> None:

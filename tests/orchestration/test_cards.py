@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,17 @@ def test_a_card_and_its_plots_are_saved_and_what_could_not_be_drawn_is_said_and_
     assert lines_of(session) == ["warning: ingest: The plot b could not be drawn"]
     assert store.client.get_run(run.id).data.tags["recipeline.card_failures"] == "The plot b could not be drawn"
     assert [file.path for file in store.client.list_artifacts(run.id, "plots")] == ["plots/shares.png"]
+
+
+def test_a_server_that_is_silent_is_told_as_a_card_that_could_not_be_saved(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_toys(store, tmp_path, draw=lambda *_: Page("", {}, []))
+    with session.open_run("ingest") as run:
+        monkeypatch.setattr(patience, "_silent_until", time.monotonic() + 60)
+        draw_card(session, run, "ingest", lambda: None, UnavailableError("The store is away."))
+    (line,) = lines_of(session)
+    assert line.startswith("warning: ingest: This card could not be saved: MlflowException: The MLflow server does not answer")
 
 
 def trails(store: Store, folder: Path) -> tuple[Session, list[Trail]]:

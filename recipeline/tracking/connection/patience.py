@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +31,9 @@ _ONE_OUTAGE = 5.0
 #: How long requests about a failure are repeated, in seconds: after an interrupt or where the store has not answered, else.
 _LAST_SHORT, _LAST_LONG = 2.0, 30.0
 
+#: How long nothing more is noted about a failure where a request about one had no answer, in seconds.
+_SILENCE = 10.0
+
 #: How long boto3 repeats a request with the settings of a command, in seconds: ten attempts.
 _S3_SECONDS = 60.0
 
@@ -42,8 +45,12 @@ _REPEATED = threading.local()
 
 _LIMIT: ContextVar[float | None] = ContextVar("_LIMIT", default=None)
 
+#: Whether the thread is in a block of `parting`.
+_PARTS: ContextVar[bool] = ContextVar("_PARTS", default=False)
+
 _LOCK = threading.Lock()
 _announced: dict[str, float] = {}
+_silent_until = float("-inf")
 
 
 def _log(sentence: str) -> None:
@@ -96,14 +103,29 @@ def at_most(seconds: float) -> Iterator[None]:
         _LIMIT.reset(token)
 
 
-def parting(error: BaseException) -> AbstractContextManager[None]:
+@contextmanager
+def parting(error: BaseException) -> Iterator[None]:
     """Limit the repetitions of requests that note the failure `error`.
 
     The user who interrupts a command does not wait for a server that is away, and a server that was away for the whole time of
-    one request is not asked as long again.
+    one request is not asked as long again. If it does not answer then either, the blocks that follow ask it nothing: a name
+    that is not found may take half a minute each time.
+
+    Raises
+    ------
+    MlflowException : a request of an earlier block has just had no answer.
     """
+    if time.monotonic() < _silent_until:
+        from mlflow.exceptions import MlflowException
+
+        raise MlflowException("The MLflow server does not answer.")
     is_short = not isinstance(error, Exception) or is_no_answer(error)
-    return at_most(_LAST_SHORT if is_short else _LAST_LONG)
+    token = _PARTS.set(True)
+    try:
+        with at_most(_LAST_SHORT if is_short else _LAST_LONG):
+            yield
+    finally:
+        _PARTS.reset(token)
 
 
 def repetitions() -> int:
@@ -165,6 +187,8 @@ class AnnouncedRetry(Retry):
             if seconds and _pool is not None:
                 _announce(f"{_pool.scheme}://{_pool.host}:{_pool.port}", response, seconds, now)
         left = 0 if now >= until and len(self.history) >= attempts else 1
+        if not left and response is None and _PARTS.get():
+            _be_silent()
         made = self.new(total=left, connect=left, read=left, status=left)
         made._until, made._attempts = until, attempts
         return super(AnnouncedRetry, made).increment(method, url, response, error, _pool, _stacktrace)
@@ -185,6 +209,12 @@ class AnnouncedRetry(Retry):
         if self._until is None:  # a redirect before any failure
             return _LONGEST_PAUSE
         return max(0.0, self._until - time.monotonic())
+
+
+def _be_silent() -> None:
+    """Let blocks of `parting` ask nothing for some seconds."""
+    global _silent_until
+    _silent_until = time.monotonic() + _SILENCE
 
 
 def _announce(server: str, response: Any, seconds: float, now: float) -> None:

@@ -235,6 +235,28 @@ def test_a_failure_is_noted_without_waiting_long_for_a_server_that_is_away(error
         assert patience._LIMIT.get() == seconds
 
 
+@pytest.mark.usefixtures("heard")
+def test_a_server_that_is_silent_to_the_first_note_of_a_failure_is_asked_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_LAST_SHORT", 0.1)
+    error, away, asked = UnavailableError("The store is away."), f"http://127.0.0.1:{free_port()}", list[int]()
+    with pytest.raises(MlflowException), at_most(0.1):
+        ask(away)  # no note of a failure
+    with serving(Answers([503])) as answers:
+        for _ in range(2):  # one that answers is asked each time
+            before = len(answers.asked)
+            with pytest.raises(MlflowException), parting(error):
+                ask(answers.uri)
+            assert len(answers.asked) > before
+    with pytest.raises(MlflowException, match="API request"), parting(error):
+        ask(away)
+    with pytest.raises(MlflowException, match="The MLflow server does not answer"), parting(error):
+        asked.append(1)
+    monkeypatch.setattr(patience, "_silent_until", time.monotonic())
+    with parting(error):
+        asked.append(2)
+    assert asked == [2]
+
+
 @pytest.mark.parametrize("status", [200, 302, 404, 409])
 def test_any_other_answer_is_an_answer(heard: list[str], status: int) -> None:
     with serving(Answers([status, 200], {"Location": "/elsewhere"} if status == 302 else {})) as answers:
