@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,8 @@ class Machine:
             self._boot.wait(timeout=60)
             time.sleep(0.5)
         for folder in sorted(set(_groups()) - set(self._groups), reverse=True):
-            folder.rmdir()
+            with suppress(OSError):  # in use: not the machine's
+                folder.rmdir()
         shutil.rmtree(self.files, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ import click
 
 from recipeline.artifacts import ORDER
 from recipeline.cli.output.progress import heartbeat
+from recipeline.cli.output.terminal import echo
 from recipeline.cli.process import BEFORE_SKOPS, ProcessCommand, importing, require_posix, run_process
 from recipeline.errors import guess
 
@@ -88,7 +89,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from recipeline._version import __version__
 
-        click.echo(f"recipeline {__version__}")
+        echo(f"recipeline {__version__}")
         ctx.exit()
 
 

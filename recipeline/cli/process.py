@@ -23,7 +23,7 @@ import click
 from recipeline.cli.output.results import CommandResult
 from recipeline.cli.output.stdout import PRINTED, print_json
 from recipeline.cli.output.terminal import echo, fit
-from recipeline.errors import RecipelineError, UsageError, run_of
+from recipeline.errors import RecipelineError, UnavailableError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
 
 _AGAIN_SECONDS = 0.05
@@ -81,6 +81,12 @@ def _join_lines(text: str) -> str:
     return re.sub(r"(?<=[^\s\b])\n(?: +(?=\S)|(?=[a-z]))", " ", text)
 
 
+def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        echo(ctx.get_help(), as_is=True)
+        ctx.exit()
+
+
 class ProcessCommand(click.Command):
     """A click command that ends its process with the exit code of its failure.
 
@@ -96,6 +102,13 @@ class ProcessCommand(click.Command):
         `mlflow run` passes an empty value that way where there is no shell.
         """
         return super().parse_args(ctx, [re.sub("(^|=)''$", r"\1", word) for word in args])
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return click's option, which prints the help page as any other result."""
+        option = super().get_help_option(ctx)
+        if option:
+            option.callback = _show_help
+        return option
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help page, with preformatted lines fitted to the terminal's width."""
@@ -118,10 +131,13 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
     _open_closed_streams()
 
     def end(code: int, error: BaseException, sentence: str, caught: BaseException | None = None) -> NoReturn:
-        if "--json" in words and not PRINTED.is_set():
-            details = error.details if isinstance(error, RecipelineError) else ()
-            print_json(CommandResult(name, run_of(caught or error), "error", code, error=sentence, details=details))
-        _fail_adopted_run(error)
+        try:
+            if "--json" in words and not PRINTED.is_set():
+                details = error.details if isinstance(error, RecipelineError) else ()
+                with contextlib.suppress(UnavailableError):  # stdout takes nothing; stderr has the sentence
+                    print_json(CommandResult(name, run_of(caught or error), "error", code, error=sentence, details=details))
+        finally:
+            _fail_adopted_run(error)
         sys.exit(code)
 
     with _signals():
@@ -143,7 +159,7 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
             echo(f"{name}: terminated", err=True)
             end(143, error, "terminated")
         except Exception as error:
-            traceback.print_exc()
+            echo(traceback.format_exc(), err=True, nl=False, as_is=True)
             end(1, error, f"{type(error).__name__}: {error}")
     gc.freeze()  # nothing is worth collecting at the end of the process
     sys.exit(code or 0)
@@ -159,6 +175,7 @@ def _open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            os.set_inheritable(number, True)  # child processes open files too
             if number:
                 stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process lives
                 setattr(sys, "stdout" if number == 1 else "stderr", stream)

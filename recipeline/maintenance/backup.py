@@ -75,7 +75,7 @@ def write_archive(store: LocalStore, uri: str, target: Path, tick: Callable[[str
             stack.enter_context(held(store_lock(uri), uri))
         stack.enter_context(_writing(target))
         folder = stack.enter_context(unfinished_folder(target.parent, _WRITING))
-        copy, unfinished = folder / _DATABASE, folder / target.name
+        copy, unfinished = folder / _DATABASE, folder / "archive"  # its own name may be the database's
         copy_database(store.database, copy)
         with tarfile.open(unfinished, "w:gz", compresslevel=1, dereference=True) as archive:  # a link is none elsewhere
             archive.add(copy, _DATABASE)

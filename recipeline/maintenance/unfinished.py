@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,10 @@ def unfinished_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _remove_left(folder: Path) -> None:
-    with suppress(OSError), (folder / _LOCK).open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        file = os.open(folder / _LOCK, os.O_RDONLY | os.O_NONBLOCK)  # a pipe, of whoever may write here, would be waited for
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(file)

@@ -292,6 +292,7 @@ def work():
         for number in (0, 1, 2):
             os.write(number, b"x")
         os.system("echo x; echo x >&2")
+        assert os.system("test -c /dev/fd/0 && test -c /dev/fd/1 && test -c /dev/fd/2") == 0  # the child's own
         print("x", flush=True)
         print("x", file=sys.stderr, flush=True)
         return 3 if database.read() == b"" and database.fileno() > 2 else 4

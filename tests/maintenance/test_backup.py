@@ -112,6 +112,17 @@ def test_an_archive_is_a_new_file_in_a_folder_that_exists(place: Place, tmp_path
     assert (tmp_path / "there.tar.gz").read_bytes() == b""
 
 
+@pytest.mark.parametrize("name", ["mlflow.db", "lock", "artifacts"])
+def test_an_archive_of_any_name_has_database_and_artifacts(place: Place, tmp_path: Path, name: str) -> None:
+    (tmp_path / "saved").mkdir()
+    archive = place.save(f"saved/{name}")
+    with tarfile.open(archive) as saved:
+        assert {member.partition("/")[0] for member in saved.getnames()} == {"mlflow.db", "artifacts"}
+    place.change()
+    place.restore(archive)
+    assert place.state() == (1, "before")
+
+
 def test_a_backup_that_is_killed_leaves_nothing_to_the_next_one(place: Place, tmp_path: Path) -> None:
     def work() -> None:
         write_archive(place.files, place.store.uri, tmp_path / "a.tar.gz", lambda _: os.kill(os.getpid(), signal.SIGKILL))

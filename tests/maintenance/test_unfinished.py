@@ -26,6 +26,8 @@ def test_a_folder_is_gone_after_the_block_and_one_of_a_killed_command_with_the_n
     (left,) = tmp_path.glob(".backup-*")
     others = {path for path in tmp_path.iterdir() if path != left}
     (tmp_path / ".backup-of mine").mkdir()  # by other means: it has no lock
+    (tmp_path / ".backup-pipe").mkdir()
+    os.mkfifo(tmp_path / ".backup-pipe/lock")  # nobody writes there
     with unfinished_folder(tmp_path, ".backup-") as first, unfinished_folder(tmp_path, ".backup-") as second:
         assert {*tmp_path.iterdir()} == {first, second, *others, tmp_path / ".backup-of mine"}
     assert {*tmp_path.iterdir()} == {*others, tmp_path / ".backup-of mine"}

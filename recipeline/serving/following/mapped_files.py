@@ -6,6 +6,7 @@ workers, and each that is begun in their place. Here a full disk is an error, or
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -19,6 +20,10 @@ _LOG = logging.getLogger("service")
 
 _PART = 1 << 16
 
+#: What a file system says that cannot reserve space, as NFS before 4.2; EBADF comes from the C library's own try, for a file
+#: that is opened to append.
+_UNABLE = (errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ENODEV, errno.ENOSYS)
+
 
 def allocate(file: int, size: int) -> None:
     """Let an open file have `size` bytes at least, all of them on the disk.
@@ -27,18 +32,23 @@ def allocate(file: int, size: int) -> None:
     ------
     OSError : there is no room for them.
     """
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
-        return
-    for start in range(os.fstat(file).st_size, size, _PART):  # macOS
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            if error.errno not in _UNABLE:
+                raise
+        else:
+            return
+    for start in range(os.fstat(file).st_size, size, _PART):
         os.pwrite(file, bytes(min(_PART, size - start)), start)
 
 
 class AllocatedFile(io.FileIO):
     """A file of metrics, as prometheus_client opens it to be mapped.
 
-    Where the disk has no room for it, or for more of it, it goes on in memory: what it counts from then on is in no answer of
-    other workers.
+    Where the disk has no room for it, or for more of it, it goes on in memory: what it counts from then on is in no answer,
+    not of its own worker either.
     """
 
     def truncate(self, size: int | None = None, /) -> int:

@@ -50,16 +50,16 @@ def find_address(host: str, port: int) -> str:
     found, reason = "", ""
     try:
         for family, kind, protocol, _, address in sorted(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), key=_is_new):
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
+            try:
+                with socket.socket(family, kind, protocol) as probe:  # a system may lack IPv6, whose names it knows
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(address)
-                except OSError as error:
-                    if error.errno == errno.EADDRINUSE:
-                        raise
-                    reason = reason or str(error.strerror)
-                else:
-                    found = found or str(ipaddress.ip_address(address[0]))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
+                reason = reason or str(error.strerror)
+            else:
+                found = found or str(ipaddress.ip_address(address[0]))
     except (OSError, ValueError) as error:
         found, reason = "", getattr(error, "strerror", None) or str(error)
     if found and "%" not in found:  # Granian takes no address of one network interface
@@ -71,7 +71,7 @@ def claim_address(host: str, address: str, port: int) -> socket.socket | None:
     """Return what keeps other services from an address until it is closed.
 
     A worker lets others share its address, so that two services that start at once would both listen there. None: the system
-    has no such names; services that start one after the other are told apart all the same.
+    has no such names, or forbids them; services that start one after the other are told apart all the same.
 
     Raises
     ------
@@ -79,12 +79,17 @@ def claim_address(host: str, address: str, port: int) -> socket.socket | None:
     """
     if sys.platform != "linux":
         return None
-    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim = socket.socket(socket.AF_UNIX)
+    except OSError:  # forbidden, as by RestrictAddressFamilies= of systemd
+        return None
     try:
         claim.bind(f"\0recipeline service {address} {port}")  # a name without a file; it goes when its last holder ends
     except OSError as error:
         claim.close()
-        raise _no_address(host, port, error.strerror) from None
+        if error.errno == errno.EADDRINUSE:
+            raise _no_address(host, port, error.strerror) from None
+        return None
     return claim
 
 

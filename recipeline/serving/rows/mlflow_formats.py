@@ -162,6 +162,7 @@ def _read_rows(lines: TextIO, header: Header) -> Iterator[list[str]]:
     Raises
     ------
     BadRows : a row is too long; raised before all of it is read.
+    UnreadableBody : a quote is never closed.
     """
     taken = 0
 
@@ -172,6 +173,8 @@ def _read_rows(lines: TextIO, header: Header) -> Iterator[list[str]]:
             if taken > _LONGEST_ROW:
                 raise BadRows(Fault(None, None, f"a row must have at most {_LONGEST_ROW} characters", "more"))
             yield line
+        if taken:  # a further line was asked for: the rest of the body, or half a text, would be one value
+            raise UnreadableBody("The body is not CSV: a quote is never closed.")
 
     for cells in csv.reader(limited(), delimiter=header.separator, skipinitialspace=True):
         taken = 0

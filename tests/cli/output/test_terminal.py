@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -43,18 +44,21 @@ def test_to_a_stream_that_is_closed_nothing_is_printed(monkeypatch: pytest.Monke
 
 PRINT = """
 import sys
+from recipeline.errors import UnavailableError
 from recipeline.cli.output.stdout import print_json
 from recipeline.cli.output.results import CommandResult
 from recipeline.cli.output.terminal import echo
 from recipeline.cli.process import run_process
 
 def work():
-    echo("progress", err=True)
+    if {as_json} != 3: echo("progress", err=True)
+    if {as_json} == 2: raise UnavailableError("It is away.")
+    if {as_json} == 3: raise ValueError("a bug")
     if {as_json}: print_json(CommandResult("x", "", "ok", 0))
     else: echo("result\\n" * 20_000)
     return 0
 
-run_process("x", ["--json"] * {as_json}, work)
+run_process("x", ["--json"] * ({as_json} > 0), work)
 """
 
 
@@ -65,9 +69,10 @@ run_process("x", ["--json"] * {as_json}, work)
         (False, "2>/dev/full >/dev/null", 0, ""),
         (True, ">&-", 0, "progress"),
         (True, "| true; exit ${PIPESTATUS[0]}", 141, "progress"),
+        (2, ">/dev/full", 6, "progress\nx: It is away.\n"),
     ],
 )
-def test_a_stream_that_cannot_be_written_costs_no_traceback(as_json: bool, ends: str, code: int, said: str) -> None:
+def test_a_stream_that_cannot_be_written_costs_no_traceback(as_json: int, ends: str, code: int, said: str) -> None:
     script = shlex.join([sys.executable, "-c", PRINT.format(as_json=as_json).replace("import sys", "import sys, time", 1)])
     if "true" in ends:  # whose reader is gone before the first line
         script = script.replace("def work():", "def work():\n    time.sleep(0.3)")
@@ -76,6 +81,12 @@ def test_a_stream_that_cannot_be_written_costs_no_traceback(as_json: bool, ends:
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_a_bug_whose_traceback_stderr_does_not_take_is_told_on_stdout() -> None:
+    script = shlex.join([sys.executable, "-c", PRINT.format(as_json=3)])
+    done = subprocess.run(["bash", "-c", f"{script} 2>/dev/full"], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, json.loads(done.stdout)["error"]) == (1, "ValueError: a bug")
 
 
 def test_commands_print_by_one_function() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from recipeline.serving.following.mapped_files import allocate
+from recipeline.serving.following.mapped_files import AllocatedFile, allocate
+from recipeline.serving.following.polling import Board
 from tests.conftest import ROOT
 from tests.faults import in_fork
 
@@ -53,6 +56,24 @@ def test_metrics_that_the_disk_has_no_room_for_are_counted_in_memory_and_the_oth
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert all(path.stat().st_blocks * 512 >= path.stat().st_size for path in tmp_path.glob("*.db"))  # no page without room
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF])
+def test_a_file_system_that_reserves_no_space_takes_metrics_and_board_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The service would lose its metrics, and no worker could begin."""
+
+    def refuse(*_: int) -> NoReturn:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with AllocatedFile(tmp_path / "file", "a+b") as file:
+        assert file.truncate(100_000) == 100_000
+    for _ in range(2):
+        Board(tmp_path, 1).wake()
+    assert Board(tmp_path, 1).wakes == 2
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"\2" + bytes(15), bytes(100_000)]
 
 
 @pytest.mark.parametrize("has_call", [True, False])

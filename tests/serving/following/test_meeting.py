@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from recipeline.errors import UnavailableError
 from recipeline.serving.following.meeting import begin_drain, drain_reader, open_meeting
+from tests.faults import in_fork
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +44,22 @@ def test_what_others_have_in_the_temporary_folder_is_left_alone(temporary: Path)
     (temporary / "elsewhere").mkdir()
     (temporary / "elsewhere/lock").touch()
     (temporary / "recipeline-service-link").symlink_to(temporary / "elsewhere")
+    (temporary / "recipeline-service-pipe").mkdir()
+    os.mkfifo(temporary / "recipeline-service-pipe/lock")  # nobody writes there: it would be waited for for ever
     with open_meeting():
         pass
     assert others.is_dir()
     assert (temporary / "elsewhere/lock").is_file()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_folder(temporary: Path) -> None:
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        with pytest.raises(UnavailableError, match="cannot write temporary files: File too large"), open_meeting():
+            pass
+
+    assert in_fork(work) == 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_every_reader_sees_the_flag_as_soon_as_it_is_raised() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 
@@ -50,6 +51,22 @@ def test_of_a_name_the_address_that_this_machine_has_is_taken(monkeypatch: pytes
         find_address(name_of(monkeypatch, elsewhere), 0)
 
 
+def test_a_name_has_the_address_of_the_family_that_the_system_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`localhost` is ::1 too in /etc/hosts, whether or not the kernel has IPv6."""
+
+    class OnlyV4(socket.socket):
+        def __init__(self, family: int, *words: int) -> None:
+            if family != socket.AF_INET:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *words)
+
+    name = name_of(monkeypatch, V6, V4)
+    monkeypatch.setattr(socket, "socket", OnlyV4)
+    assert find_address(name, 0) == "127.0.0.1"
+    with pytest.raises(UnavailableError, match="cannot listen on a-name:0: Address family not supported"):
+        find_address(name_of(monkeypatch, V6), 0)
+
+
 @pytest.mark.parametrize("host", ["256.1.1.1", "a b", "x" * 300, "\u00fc.invalid", "::1%lo"])
 def test_what_is_no_address_of_this_machine_is_one_sentence(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     look_up = socket.getaddrinfo
@@ -76,6 +93,23 @@ def test_two_services_that_start_at_once_do_not_share_an_address() -> None:
     assert again
     again.close()
     other.close()
+
+
+@pytest.mark.parametrize("call", ["socket", "bind"])
+def test_a_service_that_may_have_no_such_name_starts_without(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Systemd may forbid the address family, and a policy the name."""
+
+    class Forbidden(socket.socket):
+        def __init__(self, *words: int) -> None:
+            if call == "socket":
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(*words)
+
+        def bind(self, _: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Forbidden)
+    assert claim_address("localhost", "127.0.0.1", 8000) is None
 
 
 def test_loopback_is_what_other_machines_do_not_reach() -> None:

@@ -165,12 +165,19 @@ def test_a_file_of_another_worker_that_says_nothing_of_the_second_counts_nothing
     assert (counts.total(7), counts.total(8), counts.total(15)) == (5, 0, 0)
 
 
-def test_a_full_disk_costs_the_others_the_number_of_rows_and_no_request_its_answer(tmp_path: Path) -> None:
+def test_a_full_disk_costs_the_others_the_number_of_rows_and_no_request_its_answer_and_weight(tmp_path: Path) -> None:
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        counts = RowCounts(tmp_path)
-        for second in range(20):
-            counts.tell(second, 5)
-            assert counts.total(second) == 0
+        kept, counts, clock = list[Any](), RowCounts(tmp_path), Clock()
+        one = quota(10, kept, counts, clock)
+        for _ in range(20):
+            for number in range(40):
+                ask(one, number / 40)
+            clock.now += 1
+            one.settle()
+        clock.now += 2
+        one.settle()
+        assert [json.loads(it.as_lines())["drawn"] for it in kept] == [0.25] * 200
+        assert RowCounts(tmp_path).total(100) == 0
 
     assert in_fork(work) == 0

@@ -156,6 +156,16 @@ def test_whatever_bytes_are_sent_as_csv_give_rows_faults_or_no_csv(body: bytes) 
         assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n2,a\n3,b\n"])
+def test_a_quote_that_is_never_closed_takes_no_rows_and_no_half_text_for_one(end: str) -> None:
+    schema = Schema((Feature("km"), Feature("port", type="category", categories=("a", "b"), train_min=0.0, train_max=1.0)))
+    whole = b'km,port\n0,a\n1,"a' + end.encode()
+    with pytest.raises(UnreadableBody, match=r"a quote is never closed\."):
+        parse_csv(whole, schema, max_rows=9)
+    for last in (b'"', b'"\n', b'"\n\n'):
+        assert len(parse_csv(whole + last, schema, max_rows=9)) == 2
+
+
 separators = st.sampled_from([",", ";", "\t", "|"])
 spaces = st.sampled_from(["", " ", "  "])
 
