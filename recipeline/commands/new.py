@@ -29,6 +29,7 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     Writes: the project
     Example: recipeline new "my table" --data cars.csv --target price
     """
+    from recipeline.data.origin.uris import redact
     from recipeline.scaffolding.library import require_library
     from recipeline.scaffolding.project_files import for_table, for_wines
     from recipeline.scaffolding.recipe_draft import list_ignored
@@ -36,9 +37,9 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
 
     if bool(data) != bool(target):
         raise UsageError("--data and --target belong together; one is missing.", fix="Give both or neither.")
-    if data and not os.path.isfile(data):  # noqa: PTH113 - false of a name too long
+    if data and not os.path.isfile(data):  # noqa: PTH113 - Path raises OSError where the name is too long
         there = "is not a file" if os.path.exists(data) else "does not exist"  # noqa: PTH110
-        raise DataError("--data must be an existing file.", got=f"'{data}', which {there},", fix="Correct the path.")
+        raise DataError("--data must be an existing file.", got=f"'{redact(data)}', which {there},", fix="Correct the path.")
     words = tuple(word.strip() for word in na.split(",") if word.strip())
     name = folder.resolve().name
     template = read_template()

@@ -89,10 +89,11 @@ def _fit_and_score_if_enough(
         return len(seen), float("nan"), float("nan")
 
 
-def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> FileOrder:
+def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, workers: Workers) -> FileOrder | None:
     """Return the skill over blocks in the file's order and over shuffled rows.
 
-    Copies are left out. A drop means drift along the file. Both have the skill per fold and the mean.
+    Copies are left out. A drop means drift along the file. Both have the skill per fold and the mean. None where the model
+    cannot be fitted without a block, as in a file that is sorted by the label.
     """
     distinct = table.drop_duplicates(list(recipe.features))
     features, target, weights = distinct[list(recipe.features)], fit_target(distinct, recipe), weigh_rows(distinct, recipe)
@@ -101,8 +102,10 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
     calls: list[Call] = []
     for order in orders:
         for block in np.array_split(order, recipe.cv.folds):
-            calls.append((_fit_and_score, (clone(model), rows, codes, np.setdiff1d(order, block), block)))
+            calls.append((_fit_and_score_if_enough, (clone(model), rows, codes, np.setdiff1d(order, block), block)))
     found = [other for _, _, other in workers.map(calls)]
+    if np.isnan(found).any():
+        return None
     halves = (found[: recipe.cv.folds], found[recipe.cv.folds :])
     in_order, shuffled = (FoldScores(tuple(scores), float(np.mean(scores))) for scores in halves)
     return FileOrder(in_order, shuffled)

@@ -306,6 +306,6 @@ class Inspection:
 
     split_method: str
     learning_curve: LearningCurve
-    file_order: FileOrder
+    file_order: FileOrder | None
     dependence: Mapping[str, Dependence]
     nested: NestedEstimate | None = field(default=None, metadata=LEFT_OUT)

@@ -117,7 +117,7 @@ def score_random_split(
 
     Call the result for the scores. Copies are on both sides: these test scores are the figures that tutorials quote. They are
     shown for comparison and not used for decisions. They are None where that split leaves a label without training rows, or
-    only one target to test on.
+    only one target to test on, or a model cannot be fitted to it.
     """
     train, test = split_plainly(table, recipe)
     features, target = list(recipe.features), codes.of(test, recipe)
@@ -132,8 +132,11 @@ def score_random_split(
     under_way = workers.map(calls)
     average = TRAINING_TASKS[recipe.task].average
 
-    def scores() -> dict[str, float]:
-        predicted = dict(zip(names, under_way, strict=True))
+    def scores() -> dict[str, float] | None:
+        found = [*under_way]
+        predicted = {name: it for name, it in zip(names, found, strict=True) if it is not None}
+        if len(predicted) < len(found):
+            return None
         predicted |= {name: average(predicted[it] for it in members) for name, members in parts.items() if members}
         return {name: skill_score(target, predicted[name], counted) for name in models}
 
@@ -156,6 +159,9 @@ def _fit_and_predict(
     estimator: BaseEstimator,
     rows: tuple[pd.DataFrame, np.ndarray, np.ndarray | None, pd.DataFrame],
     codes: TargetCodes,
-) -> np.ndarray:
+) -> np.ndarray | None:
     features, target, weights, unseen = rows
-    return ask_model(fit_weighted(estimator, features, target, weights), unseen, codes)
+    try:
+        return ask_model(fit_weighted(estimator, features, target, weights), unseen, codes)
+    except ValueError:  # too few rows of a label for a calibration
+        return None

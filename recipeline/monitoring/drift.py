@@ -169,8 +169,8 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
 
     Both sides are samples. Missing values: Fisher's exact test. Values outside of the range of n training values: the share of
     the population beyond either end has the distribution Beta(2, n - 1) whatever the values' own (Wilks 1941), so that their
-    number is beta-binomial; ties only make it smaller. Names are new in as
-    large a share as training rows have one alone: what is beyond it counts, by Fisher's exact test.
+    number is beta-binomial; ties only make it smaller. Names are new in as large a share as training rows have one alone:
+    what is beyond it counts, see `_doubt_new_names`.
     """
     findings, rows = [], int(observed.sum())
     for place, (feature, now) in enumerate(zip(live.features, described.values(), strict=True)):
@@ -179,19 +179,32 @@ def _judge_shares(live: Live, observed: np.ndarray, described: Mapping[str, Spre
         known = before.rows - before.missing
         table = [[missing, rows - missing], [before.missing, known]]
         more_missing = (now.missing or 0.0) - before.missing / before.rows
-        new, p_unseen = min(KINDS[feature.type].count_single(feature), known), 1.0
-        if new:
-            p_unseen = stats.fisher_exact([[unseen, rows - missing - unseen], [new, known - new]], "greater").pvalue
+        kind, expected, p_unseen = KINDS[feature.type], 0.0, 1.0
+        if new := min(kind.count_names(feature, 1), known):
+            p_unseen = _doubt_new_names(unseen, rows - missing, new, kind.count_names(feature, 2), known)
+            expected = new / known * (1 - (now.missing or 0.0))
         elif known > 1:
             p_unseen = stats.betabinom.sf(unseen - 1, rows, 2, known - 1)
         for rule, value, p_value in (
             ("missing", more_missing, stats.fisher_exact(table, "greater").pvalue),
-            ("out_of_range", max(0.0, (now.unseen or 0.0) - new / max(known, 1)), p_unseen),
+            ("out_of_range", max(0.0, (now.unseen or 0.0) - expected), p_unseen),
         ):
             findings.append(
                 judge(rule, feature.name, value, getattr(rules, rule), float(p_value) * len(described), rules.alpha)
             )
     return findings
+
+
+def _doubt_new_names(unseen: int, rows: int, new: int, twice: int, known: int) -> float:
+    """Return the p-value of `unseen` of `rows` having a name that training lacks.
+
+    Among `known` training rows `new` have a name alone, and `twice` is the number of names of two rows. The share of rows with
+    another name is estimated by the former, with the variance (new + 2 twice) / known^2 (Good 1953); their number is taken as
+    beta-binomial. Fisher's exact test would leave the names of two out, and alarm three times as often as it says.
+    """
+    share, variance = new / known, (new + 2 * twice) / known**2
+    size = share * (1 - share) / variance - 1
+    return float(stats.betabinom.sf(unseen - 1, rows, share * size, (1 - share) * size)) if size > 0 else 1.0
 
 
 def summarise_window(found: Compared, time: float | None, *, is_complete: bool) -> WindowSummary:

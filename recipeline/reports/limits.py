@@ -28,7 +28,7 @@ def explain_points(rows: int) -> str:
     return f" A random sample of {MOST_POINTS:,} of the {rows:,} rows." if rows > MOST_POINTS else ""
 
 
-def select_strongest(items: Sequence[T], strength: Sequence[float] | None = None) -> tuple[list[T], str]:
+def select_strongest(items: Sequence[T], strength: Sequence[float] | None = None, *, total: int = 0) -> tuple[list[T], str]:
     """Return at most MOST_COLUMNS items in order, and a sentence on the selection.
 
     The sentence is empty where all items are returned.
@@ -36,9 +36,12 @@ def select_strongest(items: Sequence[T], strength: Sequence[float] | None = None
     Parameters
     ----------
     strength : of each item, without NaN; the items with the greatest ones are kept. None: the first items.
+    total : the number of items that these were chosen from before, if more.
     """
     if len(items) <= MOST_COLUMNS:
         return list(items), ""
     which = "first" if strength is None else "strongest"
     order = np.arange(len(items)) if strength is None else np.argsort(-np.asarray(strength), kind="stable")
-    return [items[place] for place in sorted(order[:MOST_COLUMNS])], f" The {which} {MOST_COLUMNS} of {len(items)} are shown."
+    return [
+        items[place] for place in sorted(order[:MOST_COLUMNS])
+    ], f" The {which} {MOST_COLUMNS} of {max(total, len(items))} are shown."

@@ -56,6 +56,8 @@ class Look:
     def add(self, values: pa.Array, na: Sequence[str]) -> None:
         """Count further values."""
         self.rows += len(values)
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
         accepted = [name for name in _TYPES if KINDS[name].accepts(values.type)]
         if not accepted:
             self.type = str(values.type)
@@ -144,7 +146,8 @@ class Look:
     @property
     def are_true_and_false(self) -> bool:
         """Whether all values are true and false by these words, and not yes and no."""
-        return self.found == "boolean" and (len(self.values) != 2 or {it.lower() for it in self.values} <= {"true", "false"})
+        words = {it.lower() for it in self.values}
+        return self.found == "boolean" and (len(self.values) != 2 or len(words) != 2 or words == {"true", "false"})
 
     @property
     def is_of_two_numbers(self) -> bool:

@@ -13,7 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.model_selection import FixedThresholdClassifier, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import has_fit_parameter
@@ -72,7 +72,8 @@ def fit_weighted(
     if isinstance(model, FixedThresholdClassifier):
         model.estimator_ = fit_weighted(clone(model.estimator), features, target, weights, groups)
         return model
-    if isinstance(model, CalibratedClassifierCV) and (groups is not None or isinstance(model.estimator, Pipeline)):
+    is_own = isinstance(model, CalibratedClassifierCV) and isinstance(model.cv, StratifiedKFold)  # as `calibrate` makes it
+    if is_own and (groups is not None or isinstance(model.estimator, Pipeline)):
         return _fit_calibrated(model, TrainingRows(features, target, weights, groups))
     is_given = groups is not None and give_folds(model, groups)
     try:
@@ -87,10 +88,13 @@ def _fit_calibrated(model: CalibratedClassifierCV, rows: TrainingRows) -> Calibr
 
     scikit-learn gives no weights to a Pipeline inside of a calibration.
     """
+    if np.unique(rows.target, return_counts=True)[1].min() < model.cv.n_splits:
+        return model.fit(rows.features, rows.target)  # which says that there are too few rows of a label
     found = []
     for seen, unseen in deal_calibration(model.cv, rows.groups, rows.target):
         fitted, held = rows.fit(clone(model.estimator), seen), rows.take(unseen)
-        one = CalibratedClassifierCV(FrozenEstimator(fitted), method=model.method)
+        every = np.arange(len(unseen))  # one fold: five of few rows would be too many
+        one = CalibratedClassifierCV(FrozenEstimator(fitted), method=model.method, cv=[(every, every)], ensemble=True)
         with warnings.catch_warnings():  # it is fitted, with its weights
             warnings.filterwarnings("ignore", "Since FrozenEstimator does not appear to accept sample_weight")
             (calibrated,) = fit_weighted(one, held.features, held.target, held.weights).calibrated_classifiers_

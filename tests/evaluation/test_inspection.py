@@ -16,6 +16,8 @@ from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Workers
 from recipeline.evaluation.inspection import SHARES, learning_curve, partial_dependence, score_file_order
 from recipeline.inference.columns import Columns
+from recipeline.training.candidates import build_candidate
+from tests.classes import class_recipe
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,7 @@ def test_a_drift_along_the_file_shows_in_its_order_and_not_in_shuffled_rows(
     place = np.linspace(0, 1, len(wines))
     drifting = wines.assign(**{"quality": 5.0 + 3 * place + 0.1 * wines["alcohol"], "density": 0.99 + 0.01 * place**3})
     found = score_file_order(DecisionTreeRegressor(random_state=0), drifting, recipe, workers)
+    assert found is not None
     assert found.shuffled.mean > 0.9
     assert found.in_order.mean < 0
 
@@ -67,6 +70,7 @@ def test_blocks_in_the_files_order_are_those_of_kfold_without_shuffling(
     wines: pd.DataFrame, recipe: Recipe, workers: Workers
 ) -> None:
     found = score_file_order(LinearRegression(), wines, recipe, workers)
+    assert found is not None
     rows = wines.drop_duplicates(list(recipe.features))
     X, y = rows[list(recipe.features)], rows[recipe.target]
     expected = [
@@ -74,6 +78,18 @@ def test_blocks_in_the_files_order_are_those_of_kfold_without_shuffling(
         for train, test in KFold(recipe.cv.folds).split(X)
     ]
     assert found.in_order.folds == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("calibrate", [{}, {"calibrate": "sigmoid"}])
+def test_a_file_that_is_sorted_by_a_rare_label_has_no_blocks_to_learn_from(calibrate: dict[str, str], workers: Workers) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=60), "z": rng.normal(size=60), "y": [1] * 22 + [0] * 38})
+    candidate = {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression"}
+    recipe = class_recipe("binary", {"type": "integer"}, 1, candidates={"L": candidate | calibrate}, cv={"folds": 3})
+    model = build_candidate(recipe, "L")
+    assert score_file_order(model, rows.assign(y=[1] * 10 + [0] * 50), recipe, workers) is None
+    assert (score_file_order(model, rows, recipe, workers) is None) == bool(calibrate)
+    assert score_file_order(model, rows.sample(frac=1, random_state=0, ignore_index=True), recipe, workers) is not None
 
 
 def test_partial_dependence_is_scikit_learns(wines: pd.DataFrame, recipe: Recipe) -> None:

@@ -127,3 +127,14 @@ def test_a_random_split_that_no_model_can_be_fitted_to_is_not_scored() -> None:
     assert score_random_split(table, models, recipe, codes, LocalWorkers(1))() is not None
     for held in (table["y"].where(table.index.isin(test.index), 0), table["y"].where(~table.index.isin(test.index), 0)):
         assert score_random_split(table.assign(y=held), models, recipe, codes, LocalWorkers(1))() is None
+
+
+def test_a_random_split_with_too_few_rows_of_a_label_to_calibrate_is_not_scored() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=60), "z": rng.normal(size=60), "y": 0})
+    candidate = {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression", "calibrate": "sigmoid"}
+    recipe = class_recipe("binary", {"type": "integer"}, 1, candidates={"L": candidate})
+    train, test = split_plainly(table, recipe)
+    table.loc[[*train.index[:4], *test.index[:6]], "y"] = 1
+    model = build_candidate(recipe, "L").fit(table[["x", "z"]], table["y"])
+    assert score_random_split(table, {"L": model}, recipe, TargetCodes.learn(recipe, table), LocalWorkers(1))() is None

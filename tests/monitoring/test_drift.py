@@ -13,7 +13,7 @@ from recipeline.data.target_codes import NUMBERS
 from recipeline.inference.columns import Columns
 from recipeline.monitoring.baseline import describe_baseline, draw_reference
 from recipeline.monitoring.domain import measure_domain
-from recipeline.monitoring.drift import compare
+from recipeline.monitoring.drift import _doubt_new_names, compare
 from recipeline.monitoring.results import Compared
 from recipeline.monitoring.sample import Live
 from tests.conftest import as_recipe, small_recipe
@@ -142,14 +142,15 @@ def test_a_classifier_does_not_tell_rows_of_one_source_apart_and_does_tell_other
 # --- names of which new ones always come ----------------------------------------------------------------------------------
 
 
-def look_at_names(levels: int, live_levels: int, seed: int) -> Compared:
+def look_at_names(levels: int, live_levels: int, seed: int, missing: float = 0.0) -> Compared:
     """Compare 500 rows with 1000 of training, of a category of so many values."""
     rng = np.random.default_rng(seed)
 
     def rows(count: int, values: int) -> pd.DataFrame:
-        return pd.DataFrame({"zip": [f"{it:05}" for it in rng.integers(values, size=count)], "x": rng.normal(size=count)})
+        names = pd.Series([f"{it:05}" for it in rng.integers(values, size=count)]).mask(rng.random(count) < missing)
+        return pd.DataFrame({"zip": names, "x": rng.normal(size=count)})
 
-    content = small_recipe() | {"target": "y", "columns": {"zip": {"type": "category"}, "x": {}, "y": {}}}
+    content = small_recipe() | {"target": "y", "columns": {"zip": {"type": "category", "nullable": True}, "x": {}, "y": {}}}
     recipe = as_recipe(content | {"gates": {}, "promotion": {}, "monitoring": {}})
     train = rows(1000, levels).assign(y=lambda it: it["x"] + rng.normal(size=1000))
     columns, said = Columns.learn(recipe, train), train["x"].to_numpy()
@@ -171,3 +172,23 @@ def test_more_new_names_than_expected_are_drift(levels: int) -> None:
     found = look_at_names(levels, 2 * levels, 0)
     assert found.verdict == "drift"
     assert ("zip", "drift") in subjects(found)
+
+
+def test_new_names_are_expected_of_rows_that_have_a_name() -> None:
+    found = look_at_names(1000, 4000, 0, missing=0.8)
+    assert 0.15 < (found.features["zip"].unseen or 0) < 0.25  # of 20 % with a name about all
+    assert ("zip", "drift") not in subjects(look_at_names(1000, 1000, 0, missing=0.8))
+    (value,) = [it.value for it in found.findings if it.rule == "out_of_range"]
+    assert value == pytest.approx(0.2 * (0.95 - 0.82), abs=0.02)
+
+
+@pytest.mark.parametrize(("trained", "rows", "levels"), [(300, 1000, 100), (1000, 1000, 300), (400, 400, 1000), (100, 100, 30)])
+def test_quiet_windows_have_significantly_many_new_names_as_seldom_as_said(trained: int, rows: int, levels: int) -> None:
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(200):
+        counts, later = (rng.multinomial(size, np.full(levels, 1 / levels)) for size in (trained, rows))
+        new, twice = int((counts == 1).sum()), int((counts == 2).sum())
+        if new:
+            alarms += _doubt_new_names(int(later[counts == 0].sum()), rows, new, twice, trained) < 0.01
+    assert alarms <= 5
+    assert _doubt_new_names(rows // 2, rows, new=3, twice=2, known=trained) < 0.01

@@ -220,3 +220,11 @@ def test_numbers_that_are_names_and_names_that_are_numbers_are_told_apart(tmp_pa
         assert f"# ignored: {words}\n" in text
     with pytest.raises(DataError, match="share: text in 60 of 60 rows"):
         draft(tmp_path, table, "share", sep=";")
+
+
+def test_zeros_count_in_a_categorical_column_of_parquet_too(tmp_path: Path) -> None:
+    table = frame(60, ward=pd.Categorical([f"{it % 7:03}" for it in range(60)]), grade=pd.Categorical(np.arange(60) % 4))
+    table.to_parquet(tmp_path / "t.parquet")
+    found = columns_of(draft_recipe(tmp_path / "t.parquet", "y", name="t"))
+    assert (found["ward"], found["grade"]) == ({"type": "category"}, {})
+    assert columns_of(draft(tmp_path, table))["ward"] == {"type": "category"}

@@ -17,6 +17,7 @@ from recipeline.config.recipe import load_recipe
 from recipeline.data.checking.schema import validate_table
 from recipeline.data.smells import find_smells
 from recipeline.data.target_codes import TargetCodes
+from recipeline.errors import DataError
 from recipeline.scaffolding.recipe_draft import draft_recipe
 from recipeline.training.trial import find_faults
 from tests.tables import opened
@@ -78,3 +79,10 @@ def test_a_rare_label_has_a_threshold_of_its_own(tmp_path: Path, positive: int, 
     assert yaml.safe_load(text).get("decision") == ({"metric": "f1"} if is_decided else None)
     assert ("where errors have a cost" in text) == is_decided
     assert "# positive is the label whose probability is predicted" in text
+
+
+@pytest.mark.parametrize("words", [("Yes", "yes"), ("t", "T")])
+def test_one_label_in_two_spellings_is_one(tmp_path: Path, words: tuple[str, str]) -> None:
+    pd.DataFrame({"a": np.arange(ROWS) / 7, "y": words * (ROWS // 2)}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="the target must be numbers, or have two values or more"):
+        draft_recipe(tmp_path / "t.csv", "y", name="t")

@@ -78,6 +78,8 @@ def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_prod
     ("words", "code", "sentence"),
     [
         (("--data", "cars.csv"), 2, "--data and --target belong together"),
+        (("--data", "x" * 300, "--target", "a"), 3, "which does not exist, instead. Correct the path."),
+        (("--data", "https://me:sesame@it.example/a", "--target", "a"), 3, "Got 'https://***@it.example/a', which does not"),
         (
             ("--data", "nowhere.csv", "--target", "a"),
             3,

@@ -129,6 +129,29 @@ def test_a_calibration_fitted_part_by_part_is_scikit_learns() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
+@pytest.mark.parametrize("rows", [30, 40])
+@pytest.mark.parametrize("is_grouped", [False, True])
+def test_a_calibration_needs_no_more_rows_than_scikit_learns(rows: int, is_grouped: bool) -> None:
+    table, _, _ = panel(people=rows // 2, visits=2)
+    target = np.arange(rows) % 2 == 0
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    model = CalibratedClassifierCV(make_pipeline(StandardScaler(), LogisticRegression()), cv=folds)
+    groups = np.arange(rows) // 2 if is_grouped else None
+    assert len(fit_weighted(model, table[["x"]], target, np.ones(rows), groups).calibrated_classifiers_) == 5
+    target = np.arange(rows) < 4
+    with pytest.raises(ValueError, match="less than 5 examples"):
+        fit_weighted(model, table[["x"]], target, np.ones(rows), groups)
+
+
+@pytest.mark.parametrize("settings_", [{}, {"cv": 3}, {"cv": 3, "ensemble": False}, {"estimator": None}])
+def test_a_calibration_of_the_recipes_own_writing_is_fitted_as_ever(settings_: dict[str, Any]) -> None:
+    table, _, person = panel(people=30)
+    target = table["x"].to_numpy() > 0
+    model = CalibratedClassifierCV(**{"estimator": LogisticRegression()} | settings_)
+    theirs = clone(model).fit(table[["x"]], target).predict_proba(table[["x"]])
+    np.testing.assert_equal(fit_weighted(model, table[["x"]], target, None, person).predict_proba(table[["x"]]), theirs)
+
+
 @pytest.mark.parametrize("name", LABELS)
 def test_a_target_encoder_takes_labels_of_any_type(name: str) -> None:
     column, labels = LABELS[name]

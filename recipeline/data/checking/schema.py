@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from recipeline.config.columns import is_pattern
 from recipeline.config.recipe import Recipe
+from recipeline.config.tasks import TASK_RULES
 from recipeline.data.checking.causes import Groups, compare_names
 from recipeline.data.checking.conditions import conditions_of, keep_rows
 from recipeline.data.checking.numbers import list_fields, show_field
@@ -25,7 +26,7 @@ from recipeline.errors import DataError
 DROPPED, FILTERED = "rows without a target", "rows that rows.filter leaves out"
 
 #: From here on float64 has no place for each whole number.
-_LONG = 2.0**53
+_LONG, _SHORT = 2.0**53, "must be below 2^53 in size"
 
 #: So many faults are listed one by one.
 MOST_FAULTS = 1_000_000
@@ -80,6 +81,23 @@ def _as_files(table: pd.DataFrame | pa.Table | Sequence[Table], origin: str) -> 
     return [Table(MemoryRows(table), origin)] if isinstance(table, pa.Table) else table
 
 
+def _refuse_long(recipe: Recipe) -> dict[str, str]:
+    """Return the rule for numbers from 2^53 on, of groups, labels and IDs.
+
+    These are names, of which the next number is another one. It is as good of a feature, a time, a weight or a number that is
+    predicted, but an integer target is an int64.
+    """
+    rules, as_numbers = dict[str, str](), {*recipe.features, recipe.split.time, recipe.weight}
+    for name, it in recipe.columns.items():
+        are_names = KINDS[it.type].is_whole or name == recipe.split.group or it.role == "id"
+        if KINDS[it.type].is_numeric and are_names and name not in as_numbers and it.role != "ignore":
+            is_predicted = name == recipe.target and not TASK_RULES[recipe.task].has_labels
+            rules[name] = f"{_SHORT}: longer " + (
+                "ones are of the type number" if is_predicted else "numbers are names, of the type category"
+            )
+    return rules
+
+
 class TableCheck:
     """The check of a table that is read piece by piece: valid rows, or all faults.
 
@@ -98,9 +116,7 @@ class TableCheck:
             recipe = recipe.with_columns(dict.fromkeys(names))
         self.recipe, self.rows, self.filtered, self.kept = recipe, 0, 0, 0
         self._conditions = conditions_of(recipe)
-        # Of a feature the next number is as good; of a group, a label or an ID it is another one.
-        as_numbers = {*recipe.features, recipe.split.time}
-        self._named = {name for name, it in recipe.columns.items() if KINDS[it.type].is_whole and name not in as_numbers}
+        self._long = _refuse_long(recipe)
         self._parts: dict[str, list[pd.Series]] = {name: [] for name in recipe.columns}
         self._no_rows: dict[str, pd.Series] = {}
         self._held = 0
@@ -204,7 +220,7 @@ class TableCheck:
         read = kind.read(values, self.recipe.na, column)
         if not self._faults:  # else there is no table in the end
             self._parts[name].append(kind.series(read.typed))
-        if kind.is_faultless(read, column) and column.role != "weight":
+        if kind.is_faultless(read, column) and column.role != "weight" and name not in self._long:
             return []
         faults, seen = [], np.zeros(len(values), dtype=bool)
         rules = [*kind.broken(read, column)]
@@ -212,10 +228,8 @@ class TableCheck:
             rules = [(rule, broken & ~read.missing) for rule, broken in rules]
         if column.role == "weight":
             rules.append(("must be above 0, as a weight is", read.typed <= 0))
-        if name in self._named:
-            rules.append(
-                ("must be below 2^53 in size: longer numbers are names, of the type category", np.abs(read.typed) >= _LONG)
-            )
+        if name in self._long:
+            rules.append((self._long[name], np.abs(read.typed) >= _LONG))
         for rule, broken in rules:
             places = np.flatnonzero(broken & ~seen)
             seen |= broken

@@ -48,10 +48,10 @@ class Kind(ABC):
         """Return codes as the domain classifier sees them."""
         return codes
 
-    def count_single(self, feature: Feature) -> int:
-        """Return the number of training rows with a name that no other one has.
+    def count_names(self, feature: Feature, rows: int) -> int:
+        """Return the number of names that so many training rows have.
 
-        It is 0 where values are no names. Their share is how many values of like rows are expected to be none of the training
-        rows' (Good 1953).
+        It is 0 where values are no names. As large a share of like rows as training rows have a name alone is expected to have
+        one that training lacks (Good 1953).
         """
         return 0

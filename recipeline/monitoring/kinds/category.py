@@ -73,9 +73,9 @@ class Category(Kind):
         seen[known] = np.where(bins[codes[known].astype(np.intp)] == bins[rare], rare, codes[known])
         return seen
 
-    def count_single(self, feature: Feature) -> int:
-        """Return the number of categories of one training row."""
-        return (feature.counts or ()).count(1)
+    def count_names(self, feature: Feature, rows: int) -> int:
+        """Return the number of categories that so many training rows have."""
+        return (feature.counts or ()).count(rows)
 
     def bin_names(self, described: Described) -> Sequence[str]:
         """Return the values of the bins."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from recipeline.artifacts import COLUMN_PROFILE
 from recipeline.config.table import SYNTHETIC
+from recipeline.data.kinds.every import KINDS as READERS
 from recipeline.data.results import ColumnProfile
 from recipeline.reports.blocks import Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.kinds.every import KINDS
@@ -89,7 +90,8 @@ def _correlations(profile: ColumnProfile) -> Plot:
     names, values = list(profile.correlations.columns), profile.correlations.spearman
     filled = np.array([[0.0 if value is None else value for value in row] for row in values])
     apart = np.abs(filled - np.diag(np.diag(filled)))
-    kept, which = select_strongest(range(len(names)), apart.max(axis=1))
+    total = sum(READERS[found.type].is_numeric for found in profile.columns.values())
+    kept, which = select_strongest(range(len(names)), apart.max(axis=1), total=total)
     names = [names[place] for place in kept]
     shown = filled[np.ix_(kept, kept)]
     pairs, strength = _strongest(names, shown)

@@ -284,19 +284,34 @@ def test_a_batch_that_ends_with_the_table_leaves_one_without_rows_of_the_same_ty
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "rows.parquet"), validate_table(table, recipe, origin="it"))
 
 
+LONG = 2**60
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
 @pytest.mark.parametrize("name", ["group", "label", "account"])
 @pytest.mark.parametrize("form", ["text", "Parquet"])
-def test_whole_numbers_that_a_float_merges_with_the_next_one_are_no_names(name: str, form: str) -> None:
-    columns = {"x": {}, "far": {"type": "integer"}, "label": {"type": "integer"}}
-    columns |= {"group": {"type": "integer"}, "account": {"type": "integer", "role": "id"}}
+def test_whole_numbers_that_a_float_merges_with_the_next_one_are_no_names(name: str, form: str, kind: str) -> None:
+    columns = {"x": {}, "far": {"type": "integer"}, "label": {"type": "integer"}, "junk": {"type": "integer", "role": "ignore"}}
+    columns |= {"weight": {"type": "integer", "role": "weight"}}
+    columns |= {"group": {"type": kind}, "account": {"type": kind, "role": "id"}}
     content = small_recipe() | {"target": "label", "columns": columns, "gates": {}, "promotion": {}, "monitoring": {}}
-    recipe = as_recipe(content | {"split": {"group": "group"}})
-    rows = pd.DataFrame({column: np.arange(120) for column in columns}).assign(far=2**60)
+    task = {"task": "multiclass", "candidates": {"L": {"alias": "l", "estimator": "sklearn.linear_model.LogisticRegression"}}}
+    recipe = as_recipe(content | task | {"split": {"group": "group"}})
+    rows = pd.DataFrame({column: np.arange(120) for column in columns}).assign(far=LONG, junk=LONG, weight=LONG)
     if form == "text":
         rows = rows.astype(str)
-    assert validate_table(rows, recipe, origin="it")["far"].iloc[0] == 2**60  # a feature's next number is as good
+    assert validate_table(rows, recipe, origin="it")["far"].iloc[0] == LONG  # a feature's next number is as good
     rows.loc[7, name] = str(2**53 + 1) if form == "text" else 2**53 + 1
     found = violations(rows, recipe)
     assert found[["row", "column"]].to_numpy().tolist() == [[8, name]]
     assert found["rule"].item() == "must be below 2^53 in size: longer numbers are names, of the type category"
     assert "9007199254740993" in found["got"].item()
+
+
+def test_a_long_number_that_is_predicted_is_no_name() -> None:
+    rows = pd.DataFrame({"x": range(120), "y": range(LONG, LONG + 120 * 1024, 1024)})
+    content = small_recipe() | {"target": "y", "gates": {}, "promotion": {}, "monitoring": {}}
+    recipe = as_recipe(content | {"columns": {"x": {}, "y": {}}})
+    assert validate_table(rows, recipe, origin="it")["y"].iloc[0] == LONG
+    whole = as_recipe(content | {"columns": {"x": {}, "y": {"type": "integer"}}})
+    assert {*violations(rows, whole)["rule"]} == {"must be below 2^53 in size: longer ones are of the type number"}

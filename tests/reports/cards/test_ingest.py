@@ -80,3 +80,12 @@ def test_a_table_without_numbers_has_a_card_without_correlations() -> None:
     card = make_card(results)
     assert [section.title for section in card.sections] == ["Source", "Schema and profile", "Distributions"]
     assert "odour" in str(card.sections[2].blocks)
+
+
+def test_of_a_wide_table_all_columns_of_numbers_are_counted() -> None:
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 310)), columns=[f"g{it}" for it in range(309)] + ["y"])
+    columns: dict[str, dict[str, str]] = {str(name): {} for name in rows} | {"kind": {"type": "category"}}
+    content = small_recipe() | {"target": "y", "columns": columns, "gates": {}, "promotion": {}, "monitoring": {}}
+    results = saved(rows.assign(kind="a"), as_recipe(content))
+    results.recipe = as_recipe(content)
+    assert "The strongest 40 of 310 are shown." in str(make_card(results).sections[3].blocks)

@@ -27,9 +27,10 @@ def test_report_prints_the_newest_index_card_and_draws_the_closer_look_once(chai
     assert len(chains.project.runs("report")) == 1
 
 
-def card(last: list[float], in_order: float = 0.4, nested: dict[str, Any] | None = None) -> Card:
+def card(last: list[float], in_order: float | None = 0.4, nested: dict[str, Any] | None = None) -> Card:
     curve = {"rows": [100, 200], "train": [[0.9] * 3, [0.8] * 3], "test": [[0.3, 0.31, 0.29], last]}
-    order = {"shuffled": {"mean": 0.4, "folds": [0.39, 0.41]}, "in_order": {"mean": in_order, "folds": [in_order] * 2}}
+    blocks = {"shuffled": {"mean": 0.4, "folds": [0.39, 0.41]}, "in_order": {"mean": in_order, "folds": [in_order] * 2}}
+    order = None if in_order is None else blocks
     inspection = {"learning_curve": curve, "split_method": "grouped", "file_order": order, "dependence": {}}
     inspection |= {"nested": nested} if nested else {}
     return make_card(Saved({INSPECTION: inspection, METRICS: {"best": {"candidate": "Tree"}}}))
@@ -66,6 +67,7 @@ def test_a_single_fold_tells_nothing_of_more_rows() -> None:
 
 def test_rows_that_change_along_the_file_are_a_warning() -> None:
     assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Trained on one part of the file")
+    assert notes(card([0.3] * 3, in_order=None))[0].startswith("Without one of the file's blocks")
     assert notes(card([0.3] * 3))[0].startswith("Blocks of the file are predicted as well as shuffled rows")
 
 
