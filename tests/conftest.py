@@ -223,7 +223,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     """No store, run, cache or connection of another test or user is seen."""
     forget_mlflow()
     if patience := sys.modules.get("recipeline.tracking.connection.patience"):
-        monkeypatch.setattr(patience, "_silent_until", float("-inf"))
+        monkeypatch.setattr(patience, "_silent_until", {})
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     yield

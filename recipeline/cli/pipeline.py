@@ -71,7 +71,7 @@ def run_pipeline(
             run_chain(session, ORDER, params, chain, nested_in=run.id, use_cache=use_cache)
         except Exception as error:
             describe = partial(_describe_chain, session, reader, chain, before, error)
-            with suppress(Exception), parting(error):
+            with suppress(Exception), parting(error, session.store.uri):
                 draw_card(session, run, "main", describe, steps=_runs_of(chain))
             raise
         ingest = session.runs.get(chain.lineage["ingest"])

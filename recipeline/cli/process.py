@@ -195,7 +195,7 @@ def _fail_adopted_run(error: BaseException) -> None:
         from recipeline.tracking.runs import fail_run
 
         client = MlflowClient(tracking_uri=uri)
-        with parting(error):
+        with parting(error, uri):
             run = client.get_run(run_id)
         if run.info.status == "RUNNING" and RunTags.OUTCOME not in run.data.tags:
             fail_run(client, run_id, error)

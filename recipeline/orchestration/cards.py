@@ -61,14 +61,14 @@ def draw_card(
     A failure of making, drawing or saving is reported on the card, if there is one, and as a warning; the step does not fail.
     """
     try:
-        with parting(error) if error else nullcontext():
+        with parting(error, session.store.uri) if error else nullcontext():
             failures = _draw_card(session, run, name, results, error, main=main, steps=steps, version=version)
     except Exception as problem:  # whatever it is, the step has done its work
         failures = [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
     for sentence in failures:
         session.reporter.say(f"warning: {name}: {sentence}")
     if failures:
-        with suppress(Exception), parting(error) if error else nullcontext():
+        with suppress(Exception), parting(error, session.store.uri) if error else nullcontext():
             run.tag(card_failures="; ".join(failures))
 
 

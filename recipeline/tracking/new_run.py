@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 
-from recipeline.tracking.connection.patience import parting, repetitions
+from recipeline.tracking.connection.patience import note_answer, parting, repetitions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -30,10 +30,11 @@ def create_run(
     try:
         made = client.create_run(experiment_id, tags={**tags, RunTags.OPENING: mark})
     except BaseException as error:
-        with suppress(MlflowException), parting(error):
+        with suppress(MlflowException), parting(error, client.tracking_uri):
             for run_id in _marked(client, experiment_id, mark):
                 fail(run_id, error)
         raise
+    note_answer(client.tracking_uri)
     if repetitions() != before:
         with suppress(MlflowException):
             for run_id in _marked(client, experiment_id, mark):

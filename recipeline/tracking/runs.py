@@ -280,7 +280,7 @@ def open_run(
         run.close()
     except BaseException as error:
         if run is not None:
-            with suppress(Exception), parting(error):
+            with suppress(Exception), parting(error, client.tracking_uri):
                 run.save_tags()
         fail_run(client, run_id, error)
         raise
@@ -291,7 +291,7 @@ def fail_run(client: MlflowClient, run_id: str, error: BaseException) -> None:
     sentence = error.sentence if isinstance(error, RecipelineError) else f"{type(error).__name__}: {error}"
     tags = {RunTags.ERROR: sentence[:TAG_LENGTH], RunTags.OUTCOME: "error", RunTags.EXIT_CODE: str(exit_code_of(error))}
     try:
-        with parting(error):
+        with parting(error, client.tracking_uri):
             client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
             end_run(client, run_id, "FAILED")
     except Exception:

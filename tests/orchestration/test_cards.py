@@ -81,7 +81,7 @@ def test_a_server_that_is_silent_is_told_as_a_card_that_could_not_be_saved(
 ) -> None:
     session = open_toys(store, tmp_path, draw=lambda *_: Page("", {}, []))
     with session.open_run("ingest") as run:
-        monkeypatch.setattr(patience, "_silent_until", time.monotonic() + 60)
+        monkeypatch.setitem(patience._silent_until, patience._server_of(store.uri), time.monotonic() + 60)
         draw_card(session, run, "ingest", lambda: None, UnavailableError("The store is away."))
     (line,) = lines_of(session)
     assert line.startswith("warning: ingest: This card could not be saved: MlflowException: The MLflow server does not answer")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -102,6 +103,16 @@ def test_a_run_whose_step_fails_is_marked_with_why_and_hands_nothing_on(
     assert (tags["error"], tags["outcome"], tags["exit_code"]) == (words, "error", code)
     with pytest.raises(UnavailableError):
         Reader(store.client).load(DATASET, run.id)
+
+
+def test_a_run_of_a_server_that_is_back_is_marked_though_it_was_silent_a_moment_ago(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, whose next call comes at once."""
+    monkeypatch.setitem(patience._silent_until, patience._server_of(store.uri), time.monotonic() + 60)
+    with pytest.raises(UsageError), open_run(store.client, "train", store.experiment("toy"), WHO) as run:
+        raise UsageError("A typing error.", fix="Correct it.")
+    assert store.client.get_run(run.id).info.status == "FAILED"
 
 
 def test_a_run_that_mlflow_opened_is_adopted(store: Store) -> None:

@@ -12,10 +12,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from urllib3.util import Retry
 
@@ -48,9 +49,12 @@ _LIMIT: ContextVar[float | None] = ContextVar("_LIMIT", default=None)
 #: Whether the thread is in a block of `parting`.
 _PARTS: ContextVar[bool] = ContextVar("_PARTS", default=False)
 
+_PORTS = {"http": 80, "https": 443}
+
 _LOCK = threading.Lock()
 _announced: dict[str, float] = {}
-_silent_until = float("-inf")
+#: Until when a server is asked nothing by blocks of `parting`.
+_silent_until: dict[str, float] = {}
 
 
 def _log(sentence: str) -> None:
@@ -104,18 +108,18 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def parting(error: BaseException) -> Iterator[None]:
-    """Limit the repetitions of requests that note the failure `error`.
+def parting(error: BaseException, uri: str) -> Iterator[None]:
+    """Limit the repetitions of requests that note a failure in the store at `uri`.
 
     The user who interrupts a command does not wait for a server that is away, and a server that was away for the whole time of
     one request is not asked as long again. If it does not answer then either, the blocks that follow ask it nothing: a name
-    that is not found may take half a minute each time.
+    that is not found may take half a minute each time. Other stores are asked: a failure of one may be noted in another.
 
     Raises
     ------
     MlflowException : a request of an earlier block has just had no answer.
     """
-    if time.monotonic() < _silent_until:
+    if time.monotonic() < _silent_until.get(_server_of(uri), 0.0):
         from mlflow.exceptions import MlflowException
 
         raise MlflowException("The MLflow server does not answer.")
@@ -126,6 +130,11 @@ def parting(error: BaseException) -> Iterator[None]:
             yield
     finally:
         _PARTS.reset(token)
+
+
+def note_answer(uri: str) -> None:
+    """Record that the store at `uri` answers; blocks of `parting` ask it again."""
+    _silent_until.pop(_server_of(uri), None)
 
 
 def repetitions() -> int:
@@ -187,8 +196,8 @@ class AnnouncedRetry(Retry):
             if seconds and _pool is not None:
                 _announce(f"{_pool.scheme}://{_pool.host}:{_pool.port}", response, seconds, now)
         left = 0 if now >= until and len(self.history) >= attempts else 1
-        if not left and response is None and _PARTS.get():
-            _be_silent()
+        if not left and response is None and _pool is not None and _PARTS.get():
+            _silent_until[f"{_pool.scheme}://{_pool.host}:{_pool.port}"] = time.monotonic() + _SILENCE
         made = self.new(total=left, connect=left, read=left, status=left)
         made._until, made._attempts = until, attempts
         return super(AnnouncedRetry, made).increment(method, url, response, error, _pool, _stacktrace)
@@ -211,10 +220,12 @@ class AnnouncedRetry(Retry):
         return max(0.0, self._until - time.monotonic())
 
 
-def _be_silent() -> None:
-    """Let blocks of `parting` ask nothing for some seconds."""
-    global _silent_until
-    _silent_until = time.monotonic() + _SILENCE
+def _server_of(uri: str) -> str:
+    """Return scheme, host and port of a URI, as the pool of a connection has them."""
+    with suppress(ValueError):
+        parts = urlsplit(uri)
+        return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS.get(parts.scheme)}"
+    return uri
 
 
 def _announce(server: str, response: Any, seconds: float, now: float) -> None:

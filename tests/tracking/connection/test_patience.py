@@ -15,14 +15,20 @@ import pytest
 from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
+from urllib3 import PoolManager
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 from recipeline.errors import UnavailableError
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.patience import AnnouncedRetry, at_most, parting, patience_of, repetitions
+from recipeline.tracking.connection.store import Store
+from recipeline.tracking.new_run import create_run
+from recipeline.tracking.runs import open_run
+from tests.tracking.helpers import WHO
 
 UNTIL = r"The MLflow server http://127\.0\.0\.1:\d+ {problem}, trying again until \d\d:\d\d:\d\d\."
 
@@ -231,7 +237,7 @@ def test_of_limits_within_each_other_the_shortest_holds() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_a_failure_is_noted_without_waiting_long_for_a_server_that_is_away(error: BaseException, seconds: float) -> None:
-    with parting(error):
+    with parting(error, "http://away"):
         assert patience._LIMIT.get() == seconds
 
 
@@ -244,17 +250,41 @@ def test_a_server_that_is_silent_to_the_first_note_of_a_failure_is_asked_no_more
     with serving(Answers([503])) as answers:
         for _ in range(2):  # one that answers is asked each time
             before = len(answers.asked)
-            with pytest.raises(MlflowException), parting(error):
+            with pytest.raises(MlflowException), parting(error, answers.uri):
                 ask(answers.uri)
             assert len(answers.asked) > before
-    with pytest.raises(MlflowException, match="API request"), parting(error):
+    with pytest.raises(MlflowException, match="API request"), parting(error, away):
         ask(away)
-    with pytest.raises(MlflowException, match="The MLflow server does not answer"), parting(error):
-        asked.append(1)
-    monkeypatch.setattr(patience, "_silent_until", time.monotonic())
-    with parting(error):
-        asked.append(2)
-    assert asked == [2]
+    for uri in (away, f"{away}/", f"{away.replace('//', '//name:word@')}/path"):
+        with pytest.raises(MlflowException, match="The MLflow server does not answer"), parting(error, uri):
+            asked.append(1)
+    for other in ("sqlite:///a.db", answers.uri, "http://127.0.0.1", "databricks", "http://[::1"):
+        with parting(error, other):
+            asked.append(2)
+    monkeypatch.setattr(patience, "_silent_until", dict.fromkeys(patience._silent_until, time.monotonic()))
+    with parting(error, away):
+        asked.append(3)
+    assert asked == [2] * 5 + [3]
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_failure_of_one_server_is_noted_in_a_store_that_answers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the target of `promote --to` goes away: the run is the source's."""
+    monkeypatch.setattr(patience, "_LAST_SHORT", 0.1)
+    target = MlflowClient(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(MlflowException), open_run(store.client, "promote", store.experiment("toy"), WHO) as run, at_most(0.1):
+        create_run(target, "0", {}, lambda *_: None)
+    found = store.client.get_run(run.id)
+    assert (found.info.status, found.data.tags["recipeline.exit_code"]) == ("FAILED", "1")
+
+
+@pytest.mark.parametrize(
+    ("uri", "server"),
+    [("HTTPS://Mlflow.example", "https://mlflow.example:443"), ("http://[::1]/ml", "http://::1:80")],
+)
+def test_a_server_has_the_name_that_its_connections_have(uri: str, server: str) -> None:
+    pool = PoolManager().connection_from_url(uri)
+    assert patience._server_of(uri) == server == f"{pool.scheme}://{pool.host}:{pool.port}"
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 409])
