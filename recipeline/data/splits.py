@@ -125,12 +125,15 @@ def _require_labels(train: pd.DataFrame, test: pd.DataFrame, codes: TargetCodes,
     if not codes.labels:
         return
     learned, tested = (fit_target(rows, recipe) for rows in (train, test))
-    groups = relate_rows(train, recipe).groups
+    way = relate_rows(train, recipe).by_group()
+    pieces, unit = way.pieces, f"{way.unit} among the training rows" if way.is_clustered else "distinct training rows"
+    if recipe.split.time:  # which keeps neither copies nor groups in one fold
+        pieces, unit = np.arange(len(train)), "training rows"
     for label in sorted({*np.unique(learned).tolist(), *np.unique(tested).tolist()}, key=str):
-        found = count_distinct(groups[learned == label])
+        found = count_distinct(pieces[learned == label])
         if found < recipe.cv.folds:
             raise DataError(
-                f"Each label of '{recipe.target}' must have at least {recipe.cv.folds} distinct training rows, one per fold.",
+                f"Each label of '{recipe.target}' must have at least {recipe.cv.folds} {unit}, one per fold.",
                 got=f"{found} of the label {label}",
                 fix="Join rare labels into one, leave their rows out, lower cv.folds, or name a larger table.",
             )

@@ -92,6 +92,18 @@ def test_a_label_of_too_few_rows_is_named_by_the_split() -> None:
         split_rows(table, class_recipe("multiclass", {"type": "category"}, cv={"folds": 5}), "grouped")
 
 
+def test_a_label_needs_as_many_groups_as_folds_but_not_over_time() -> None:
+    table = draw_classes(["a", "b"], 240).assign(shop=np.arange(240) % 12, week=np.arange(240) // 3)
+    table["y"] = np.where(np.isin(table["shop"], [3, 10, 11]) & (table["z"] > 0), "rare", table["y"])
+    parts = {"columns": {"shop": {"type": "integer"}, "week": {"type": "integer"}, "x": {}, "z": {}, "y": {"type": "category"}}}
+    over_time = class_recipe("multiclass", {}, cv={"folds": 5}, split={"group": "shop", "time": "week"}, **parts)
+    few = table[table["shop"] < 4].reset_index(drop=True)
+    assert len(split_rows(few, over_time, "grouped")[1]) > 0
+    by_shop = class_recipe("multiclass", {}, cv={"folds": 5}, split={"group": "shop"}, **parts)
+    with pytest.raises(DataError, match=r"at least 5 groups by shop among the training rows, one per fold\..*the label rare"):
+        split_rows(table, by_shop, "grouped")
+
+
 @pytest.mark.parametrize(("task", "column", "labels", "positive"), CASES)
 def test_made_up_targets_fit_every_candidate_of_the_task(
     task: str, column: dict[str, Any], labels: list[Any], positive: Any
