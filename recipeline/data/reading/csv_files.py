@@ -31,6 +31,7 @@ from recipeline.data.reading.formats import (
     refuse_other,
 )
 from recipeline.data.reading.header import SEPARATORS, HeaderError, fault_of, read_header
+from recipeline.data.reading.open_quotes import Ending, refuse_open_quote
 from recipeline.data.reading.pieces import Piece, Ragged
 from recipeline.data.writers import Layout
 from recipeline.errors import DataError
@@ -206,9 +207,10 @@ class CsvFile:
             return "skip"
 
         names = [*self.columns, *(f"\0{place}" for place in range(self.header.width - len(self.columns)))]
+        text, last = Ending(lines), None
         try:
             reader = pyarrow.csv.open_csv(
-                lines,
+                text,
                 # Only the serial reader numbers the rows that it cannot split.
                 read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(
@@ -220,7 +222,10 @@ class CsvFile:
             if lines.is_empty:  # which pyarrow takes for a fault
                 return
             raise
-        yield from reader
+        for batch in reader:
+            last = batch if batch.num_rows else last
+            yield batch
+        refuse_open_quote(last, text.end, self.label)
 
     def _as_ragged(self, number: int, fields: list[str]) -> Ragged:
         """Return the line of these fields."""
