@@ -37,7 +37,7 @@ class Ending(ReadOnly):
 
 
 def refuse_open_quote(last: pa.RecordBatch | None, end: bytes, label: str) -> None:
-    """Raise DataError if the last value of a text is within a quote that is never closed.
+    """Raise DataError if the last value of a text is in quotes that are not closed.
 
     `last` are its last rows as text, None without any; `end` is its end.
     """
