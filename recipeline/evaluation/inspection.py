@@ -93,7 +93,7 @@ def score_file_order(model: BaseEstimator, table: pd.DataFrame, recipe: Recipe, 
     """Return the skill over blocks in the file's order and over shuffled rows.
 
     Copies are left out. A drop means drift along the file. Both have the skill per fold and the mean. None where the model
-    cannot be fitted without a block, as in a file that is sorted by the label.
+    cannot be fitted without a block, as in a file that is sorted by the label, or a block has too few rows for a skill.
     """
     distinct = table.drop_duplicates(list(recipe.features))
     features, target, weights = distinct[list(recipe.features)], fit_target(distinct, recipe), weigh_rows(distinct, recipe)

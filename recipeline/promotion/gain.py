@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import NUMBERS, TargetCodes
@@ -140,12 +142,19 @@ def keep_answered(answers: Answers) -> Answers:
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:
     """Return an unfitted clone with a new `random_state` in every part.
 
-    The seeds are drawn from `seed`.
+    Folds inside of a part are dealt anew too. The seeds are drawn from `seed`.
     """
     copy = clone(estimator)
-    names = sorted(name for name in copy.get_params(deep=True) if name.rpartition("__")[2] == "random_state")
-    seeds = np.random.default_rng(seed).integers(2**31, size=len(names))
-    seeded: BaseEstimator = copy.set_params(**{name: int(value) for name, value in zip(names, seeds, strict=True)})
+    known = copy.get_params(deep=True)
+    names = sorted(name for name in known if name.rpartition("__")[2] == "random_state")
+    rng = np.random.default_rng(seed)
+    seeds = dict(zip(names, rng.integers(2**31, size=len(names)).tolist(), strict=True))
+    # That of a TargetEncoder warns where it is set, from scikit-learn 1.9 on, and does nothing: its folds have a seed.
+    changes: dict[str, Any] = {name: it for name, it in seeds.items() if not isinstance(known[name], str)}
+    for name in sorted(known):
+        if isinstance(folds := known[name], KFold | StratifiedKFold) and folds.shuffle:
+            changes[name] = type(folds)(folds.n_splits, shuffle=True, random_state=int(rng.integers(2**31)))
+    seeded: BaseEstimator = copy.set_params(**changes)
     return seeded
 
 

@@ -130,10 +130,10 @@ def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
         *(f"Warning: {warning}" for warning in audit.warnings),
     ]
     if leaks:
-        with_twin, without = _figure(leaks.r2_with_twin[best]), _figure(leaks.r2_without_twin[best])
+        with_twin, without = leaks.r2_with_twin[best], leaks.r2_without_twin[best]
         lines.append(
-            f"{skill} of {best} on those {leaks.leaked_rows} rows is {with_twin}, on the others {without}: "
-            f"use the {skill} without twins."
+            f"{skill} of {best} on those {leaks.leaked_rows} rows is {_figure(with_twin)}, on the others {_figure(without)}"
+            + ("." if without is None else f": use the {skill} without twins.")
         )
     if quoted:
         plain = audit.random_split

@@ -84,6 +84,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a column that is added": (b"acid;alcohol;prediction\n4;10;4\n", "Got 'prediction' instead"),
     "no UTF-8": ("acid;alcohol;é\n4;10;1\n".encode("latin-1"), "UTF-8"),
     "no UTF-8 in a row": ("acid;alcohol;x\n4;10;é\n".encode("latin-1"), "UTF-8"),
+    "a quote that is never closed": (b'acid;alcohol;x\n4;10;a\n4;10;"b\n4;10;c\n', "must close each quote that begins a value"),
     "cut-off gzip": (gzip.compress(PLAIN * 100)[:-12], "must be a whole CSV or Parquet file"),
     "cut-off xz": (lzma.compress(PLAIN * 100)[:-12], "must be a whole CSV or Parquet file"),
     "cut-off Parquet": (b"PAR1 and no more", "must be a whole CSV or Parquet file"),

@@ -89,6 +89,7 @@ def test_a_file_that_is_sorted_by_a_rare_label_has_no_blocks_to_learn_from(calib
     model = build_candidate(recipe, "L")
     assert score_file_order(model, rows.assign(y=[1] * 10 + [0] * 50), recipe, workers) is None
     assert (score_file_order(model, rows, recipe, workers) is None) == bool(calibrate)
+    assert score_file_order(model, rows.assign(x=rows["y"] * 1.0, z=0.0), recipe, workers) is None  # two distinct rows
     assert score_file_order(model, rows.sample(frac=1, random_state=0, ignore_index=True), recipe, workers) is not None
 
 

@@ -155,7 +155,7 @@ COVERED = {
     | KINDS
     | {f"data/{name}" for name in ("column_profile", "relating/grouping", "results")}
     | {f"data/checking/{name}" for name in ("causes", "conditions", "numbers", "schema")}
-    | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "open_quotes", "parquet_files", "pieces")},
+    | {f"data/reading/{name}" for name in ("csv_files", "formats", "header", "lines", "parquet_files", "pieces")},
     "split": RECIPE
     | HANDED_ON
     | KINDS

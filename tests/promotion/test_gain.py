@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import BaggingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeRegressor
 
 from recipeline.data.relating.relations import Relations
@@ -188,6 +191,23 @@ def test_a_fitted_estimator_is_reseeded_as_an_unfitted_one() -> None:
 def test_seeds_are_a_function_of_the_seed(seed: int) -> None:
     assert random_states(reseed(nested(), seed)) == random_states(reseed(nested(), seed))
     assert random_states(reseed(nested(), seed)) != random_states(reseed(nested(), seed + 1))
+
+
+def test_folds_inside_of_an_estimator_are_dealt_anew_and_nothing_warns() -> None:
+    encoder = TargetEncoder(target_type="continuous", cv=KFold(3, shuffle=True, random_state=7))
+    model = make_pipeline(encoder, LINEAR)
+    rng = np.random.default_rng(0)
+    towns, target = np.array([[f"t{it}"] for it in rng.integers(30, size=90)], dtype=object), rng.normal(size=90)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        said = [reseed(model, seed).fit(towns, target).predict(towns) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(said[0], said[1])
+    assert not np.allclose(said[0], said[2])
+    calibrated = CalibratedClassifierCV(cv=StratifiedKFold(4, shuffle=True, random_state=7))
+    assert reseed(calibrated, 1).cv.random_state not in (7, reseed(calibrated, 2).cv.random_state)
+    assert (reseed(calibrated, 1).cv.n_splits, calibrated.cv.random_state) == (4, 7)
+    plain = make_pipeline(StandardScaler(), TargetEncoder(cv=KFold(3)))
+    assert repr(reseed(plain, 1)) == repr(plain)
 
 
 def test_an_estimator_without_chance_is_only_cloned() -> None:

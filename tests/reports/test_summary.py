@@ -94,7 +94,7 @@ def test_leaks_are_told_with_what_they_are_worth_to_the_best() -> None:
     _, line = explain_split(audit(leaked_rows=70), best)
     assert line.startswith("R2 of Forest on those 70 rows is 0.9000, on the others 0.3800:")
     _, line = explain_split(audit(leaked_rows=70), metrics(leaks=LEAKS))
-    assert "on the others not defined" in line
+    assert line.endswith("on the others not defined.")
 
 
 def test_the_figure_that_is_usually_quoted_comes_with_its_leaks() -> None:

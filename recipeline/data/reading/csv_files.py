@@ -12,7 +12,7 @@ import lzma
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,14 +24,13 @@ from recipeline.data.reading.formats import (
     Format,
     NulError,
     Place,
-    ReadOnly,
     Text,
     decompressed,
     not_encoded,
     refuse_other,
 )
 from recipeline.data.reading.header import SEPARATORS, HeaderError, fault_of, read_header
-from recipeline.data.reading.open_quotes import Ending, refuse_open_quote
+from recipeline.data.reading.lines import Behind, Lines
 from recipeline.data.reading.pieces import Piece, Ragged
 from recipeline.data.writers import Layout
 from recipeline.errors import DataError
@@ -143,9 +142,13 @@ class CsvFile:
         """Yield the rows of lines, piece by piece.
 
         `passed` is the number of the file's rows before them.
+
+        Raises
+        ------
+        DataError : they are no CSV, for example because a quote is never closed.
         """
         ragged: list[Ragged] = []
-        seen, handed_on = passed, 0
+        seen, handed_on, final = passed, 0, None
         with self.as_data_error():
             for batch in self._read(lines, ragged, passed):
                 # The reader may be ahead: what is known by now is all ragged rows before the last of these, and perhaps more.
@@ -156,10 +159,35 @@ class CsvFile:
                 seen += batch.num_rows
                 until = handed_on + sum(row.number < numbers[-1] for row in known[handed_on:]) if len(numbers) else handed_on
                 yield self._piece(batch, numbers, known[handed_on:until])
-                handed_on = until
+                handed_on, final = until, batch
+        if last := self._find_open(final, seen, ragged, lines.last):
+            raise DataError(
+                f"{self.label} must close each quote that begins a value.",
+                got=f"an open one in row {last}, the last one",
+                fix="Close it, or write a quote that belongs to a value twice, in quotes.",
+            )
         if ragged[handed_on:]:
             none = pa.RecordBatch.from_pylist([], schema=self.layout.schema)
             yield Piece(none, np.zeros(0, dtype=np.int64), tuple(ragged[handed_on:]))
+
+    def _find_open(self, final: pa.RecordBatch | None, passed: int, ragged: Sequence[Ragged], end: bytes) -> int:
+        """Return the number of a last row behind an open quote, else 0.
+
+        pyarrow takes the rest of the text into its last value.
+
+        Parameters
+        ----------
+        passed : the number of rows with the right number of fields, of which `final` are the last ones.
+        end : the last byte of the text.
+        """
+        if end == b'"':
+            return 0
+        number = passed + len(ragged)
+        if ragged and ragged[-1].number == number:
+            values: Sequence[str] = ragged[-1].fields
+        else:
+            values = [final.columns[-1][-1].as_py()] if final is not None and final.num_rows else []
+        return number if any("\n" in value or "\r" in value for value in values) else 0
 
     def _piece(self, batch: pa.RecordBatch, numbers: np.ndarray, ragged: list[Ragged]) -> Piece:
         """Return a batch as a piece, with the lines that are not rows kept apart.
@@ -207,10 +235,9 @@ class CsvFile:
             return "skip"
 
         names = [*self.columns, *(f"\0{place}" for place in range(self.header.width - len(self.columns)))]
-        text, last = Ending(lines), None
         try:
             reader = pyarrow.csv.open_csv(
-                text,
+                lines,
                 # Only the serial reader numbers the rows that it cannot split.
                 read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(
@@ -222,10 +249,7 @@ class CsvFile:
             if lines.is_empty:  # which pyarrow takes for a fault
                 return
             raise
-        for batch in reader:
-            last = batch if batch.num_rows else last
-            yield batch
-        refuse_open_quote(last, text.end, self.label)
+        yield from reader
 
     def _as_ragged(self, number: int, fields: list[str]) -> Ragged:
         """Return the line of these fields."""
@@ -258,62 +282,3 @@ _FIRST_LINES = 4
 
 def _separators(format: Format) -> str:
     return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return so many bytes at most; none at the end."""
-
-
-class Lines(Protocol):
-    """Lines as pyarrow reads them: after a UTF-8 mark, of which it removes one."""
-
-    #: Whether nothing but line ends has been read.
-    is_empty: bool
-
-    def read(self, size: int, /) -> bytes:
-        """Return further text; none at the end."""
-
-
-class Behind(ReadOnly):
-    """The rest of a stream behind its first bytes, after an added UTF-8 mark.
-
-    Pyarrow removes one mark: a mark in the first row remains.
-    """
-
-    def __init__(self, text: Readable, count: int) -> None:
-        self._text, self._left, self._mark = text, count, codecs.BOM_UTF8
-        self._again: list[bytes] = []
-        self.is_empty = True
-
-    def read(self, size: int) -> bytes:
-        """Return so many bytes at most; none at the end."""
-        if self._again:
-            return self._again.pop(0)
-        while content := self._text.read(max(size - len(self._mark), 1)):
-            left = content[self._left :]
-            self._left = max(self._left - len(content), 0)
-            if left:
-                self.is_empty = self.is_empty and not left.strip(b"\r\n")
-                left, self._mark = self._mark + left, b""
-                return left
-        return b""
-
-    def give_back(self, *contents: bytes) -> None:
-        """Let text be read again, in these parts, after a mark."""
-        first, *others = filter(None, contents)
-        self._again = [codecs.BOM_UTF8 + first, *others]
-
-
-class Block(ReadOnly):
-    """Lines that are in memory, read at once."""
-
-    def __init__(self, text: bytes) -> None:
-        self._text, self.is_empty = codecs.BOM_UTF8 + text, not text.strip(b"\r\n")
-
-    def read(self, _: int) -> bytes:
-        """Return all of it, then nothing."""
-        text, self._text = self._text, b""
-        return text

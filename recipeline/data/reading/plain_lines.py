@@ -29,7 +29,8 @@ import pyarrow.csv
 from recipeline.data.checking.numbers import NUMBER
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading import csv_files
-from recipeline.data.reading.csv_files import Behind, Block, CsvFile, too_long
+from recipeline.data.reading.csv_files import CsvFile, too_long
+from recipeline.data.reading.lines import Behind, Block
 from recipeline.data.reading.pieces import Piece, RowFile
 
 #: Numbers of these sizes are written by orjson as by pyarrow, digit for digit, four times as fast: both give the shortest

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipeline.data.reading import csv_files, formats
-from recipeline.data.reading.csv_files import Behind, CsvFile
+from recipeline.data.reading.csv_files import CsvFile
 from recipeline.data.reading.formats import (
     PARQUET_MAGIC,
     Format,
@@ -25,6 +25,7 @@ from recipeline.data.reading.formats import (
     compression_in,
     detect_encoding,
 )
+from recipeline.data.reading.lines import Behind
 from recipeline.data.reading.parquet_files import BATCH_ROWS, ParquetFile
 from recipeline.data.reading.pieces import Piece
 

@@ -119,7 +119,7 @@ def _curve(curve: LearningCurve, method: str, skill: str) -> Plot:
 
 def _stress(order: FileOrder | None, skill: str) -> list[Block]:
     if order is None:
-        return [Note("Without one of the file's blocks a label has too few rows to train on: the file is likely sorted by it.")]
+        return [Note("Blocks of the file cannot be compared: one has too few distinct rows, or a label without it.")]
     mixed, blocks = order.shuffled.mean, order.in_order.mean
     drop = mixed - blocks
     mixed_folds = order.shuffled.folds

@@ -44,6 +44,35 @@ def test_a_file_has_the_rows_and_the_faults_that_the_rules_of_lines_give(
     assert rows == {number: tuple(below[number - 1][:2]) for number, fault in wanted.items() if not fault}
 
 
+TEXTS = st.lists(
+    st.lists(st.sampled_from(["", "1", 'b"', "c\nd", "e\r\nf", "g,h", " "]), min_size=3, max_size=3), min_size=1, max_size=6
+)
+
+
+def count_rows(content: str) -> int:
+    """Return the number of rows and of lines that are none."""
+    (table,) = opened(content.encode(), ["a", "b", "c"])
+    return sum(piece.rows.num_rows + len(piece.ragged) for piece in table.file.pieces())
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS, st.sampled_from(["\n", "\r\n"]), st.integers(1, 3), st.integers(0, 3))
+@example([["1", "2", "a"]], "\n", 3, 1)
+@example([["1", "2", "c\nd"]], "\n", 1, 0)
+def test_no_row_is_lost_in_a_value_behind_a_quote_that_is_never_closed(
+    lines: list[list[str]], end: str, fields: int, more: int
+) -> None:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([["a", "b", "c"], *lines])
+    assert count_rows(stream.getvalue()) == len(lines)
+    broken = f"""{stream.getvalue()}{",".join(['"x'] * fields).replace('"x,', "1,")}{end}{f"7,8,9{end}" * more}"""
+    if fields < 3 and not more:  # one line that is no row
+        assert count_rows(broken) == len(lines) + 1
+        return
+    with pytest.raises(csv_files.DataError, match=rf"must close each quote .* row {len(lines) + 1}, the last one"):
+        count_rows(broken)
+
+
 def test_an_encoding_that_is_wrong_is_named(tmp_path: Path) -> None:
     (table,) = opened("a,b\né,1\n".encode("cp1252"), ["a", "b"], format=Format("cp1252"))
     assert fields([table])["a"] == ["é"]

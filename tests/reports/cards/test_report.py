@@ -67,7 +67,7 @@ def test_a_single_fold_tells_nothing_of_more_rows() -> None:
 
 def test_rows_that_change_along_the_file_are_a_warning() -> None:
     assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Trained on one part of the file")
-    assert notes(card([0.3] * 3, in_order=None))[0].startswith("Without one of the file's blocks")
+    assert notes(card([0.3] * 3, in_order=None))[0].startswith("Blocks of the file cannot be compared")
     assert notes(card([0.3] * 3))[0].startswith("Blocks of the file are predicted as well as shuffled rows")
 
 
