@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from recipeline.engine._compat import pass_over_given_up_calls
 from recipeline.engine.workers import Call, Workers, run_call
 
 # A command that is interrupted leaves results behind; that is no news.
@@ -50,6 +51,7 @@ class LocalWorkers(Workers):
         """
         from joblib import Parallel, delayed
 
+        pass_over_given_up_calls()
         for _ in self._starting or ():
             pass
         self._starting = None

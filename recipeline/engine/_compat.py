@@ -1,0 +1,31 @@
+"""Undocumented behaviour of joblib's worker processes that the engine relies on.
+
+It may change with any release: `tests/engine/test_compat.py` tries it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+
+@cache
+def pass_over_given_up_calls() -> None:
+    """Let the thread that hands out calls pass over those that were given up.
+
+    When a call fails, joblib gives up the ones that wait. The thread looks for them all the same, and ended with a traceback
+    on stderr.
+    """
+    with suppress(ImportError, AttributeError):
+        from joblib.externals.loky.process_executor import _ExecutorManagerThread as Thread
+
+        hand_out = Thread.add_call_item_to_queue
+
+        def hand_out_others(thread: Any) -> None:
+            while True:
+                with suppress(KeyError):  # each takes one number of a call from the queue
+                    hand_out(thread)
+                    return
+
+        Thread.add_call_item_to_queue = hand_out_others
