@@ -132,7 +132,8 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
         run.tag(main_run_id=main.id, data_digest=main.own_tag("data_digest"), data_source=main.own_tag("data_source"))
         run.outcome, run.exit_code = main.outcome, main.exit_code
         if before is not None and (codes := _codes_of(session, main.own_tag("evaluate_run_id"))) and codes.labels:
-            _tell_unknown(session, before, np.array(codes.labels), "The rows have")
+            state = ", in Production until now," if main.outcome == "promoted" else " in Production"
+            _tell_unknown(session, before, np.array(codes.labels), "The rows have", state)
     values = RetrainValues(words, main.id, cast("ChainValues | None", main.values))
     return Retrained(f"{summary}\nRetrained on {words}.", run.id, run.outcome, run.exit_code, values)
 
@@ -263,10 +264,12 @@ def _tell_new_labels(session: Session, champion: ModelVersion, rows: pd.DataFram
     _tell_unknown(session, champion, fit_target(rows, session.recipe), "{count} new rows have")
 
 
-def _tell_unknown(session: Session, champion: ModelVersion, target: np.ndarray, whose: str) -> None:
+def _tell_unknown(
+    session: Session, champion: ModelVersion, target: np.ndarray, whose: str, state: str = " in Production"
+) -> None:
     """Say which labels the model in Production does not know.
 
-    The sentence begins with `whose`.
+    The sentence begins with `whose`; the version is followed by its `state`.
     """
     import numpy as np
 
@@ -276,7 +279,7 @@ def _tell_unknown(session: Session, champion: ModelVersion, target: np.ndarray, 
         named = ", ".join(f"'{label}'" for label in np.unique(unknown)[:_LISTED].tolist())
         more = "" if len(np.unique(unknown)) <= _LISTED else " and others"
         session.reporter.say(
-            f"warning: {whose.format(count=len(unknown))} labels that version {champion.version} in Production does not know: "
+            f"warning: {whose.format(count=len(unknown))} labels that version {champion.version}{state} does not know: "
             f"{named}{more}. The version trained on them will predict them; if they are misspelt, correct the rows and retrain "
             "again."
         )
