@@ -52,6 +52,8 @@ def _more_rows(curve: LearningCurve, skill: str, min_gain: float) -> str:
     They help where the step is more than two standard errors above 0, hardly where it is as surely below the gain that a
     promotion needs. Else it is open.
     """
+    if len(curve.rows) < 2:
+        return "Whether more rows like these would help is open: the model cannot be fitted to fewer."
     steps = np.subtract(curve.test[-1], curve.test[-2])
     worth = float(steps.mean())
     error = float(steps.std(ddof=1)) / math.sqrt(len(steps)) if len(steps) > 1 else math.nan

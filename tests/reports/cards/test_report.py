@@ -65,6 +65,11 @@ def test_a_single_fold_tells_nothing_of_more_rows() -> None:
     assert _more_rows(curve, "R2", 0.01).endswith("is worth +0.1000 R2, on a single fold.")
 
 
+def test_a_curve_of_a_single_step_tells_nothing_of_more_rows() -> None:
+    curve = LearningCurve((200,), ((0.9,) * 3,), ((0.2,) * 3,))
+    assert _more_rows(curve, "R2", 0.01).endswith("is open: the model cannot be fitted to fewer.")
+
+
 def test_rows_that_change_along_the_file_are_a_warning() -> None:
     assert notes(card([0.3] * 3, in_order=0.1))[0].startswith("Trained on one part of the file")
     assert notes(card([0.3] * 3, in_order=None))[0].startswith("Blocks of the file cannot be compared")
