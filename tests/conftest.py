@@ -81,10 +81,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def draw_fewer(test: Any) -> None:
     """Let a property be tried with a part of its examples.
 
-    Not where these are always the same.
+    Not where these are always the same, unless all tests' are, as Hypothesis has it where CI is set.
     """
     own = getattr(test, "_hypothesis_internal_use_settings", None)
-    if own and own.max_examples > FEW and not own.derandomize:
+    if own and own.max_examples > FEW and (not own.derandomize or hypothesis.settings.default.derandomize):
         share = max(FEW, round(SHARE * own.max_examples))
         test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=share)
 

@@ -126,6 +126,7 @@ def test_a_label_that_nobody_knows_is_refused_by_monitor_and_named_by_retrain(
 def test_new_labels_of_rows_that_replace_the_others_are_named(monitored: Project, tmp_path: Path) -> None:
     rows = later(lambda rows: rows.loc.__setitem__((slice(0, 29), "y"), "goood"))
     outcome = monitored.ok("retrain", data=table(tmp_path, rows), mode="replace", promote="always", model="lr")
+    monitored.ok("rollback")  # the project is shared
     assert "The rows have labels that version 1, in Production until now, does not know: 'goood'. The" in outcome.stderr
 
 
