@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from prometheus_client import Metric
 
 from recipeline.config.profile import Service as Settings
@@ -19,9 +18,6 @@ from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import Metrics
 from recipeline.serving.self_watch.watch import SelfWatch
 from recipeline.serving.shadow.answering import Shadow
-
-#: The predictions and the log lines of so many rows take less than a millisecond.
-FEW_ROWS = 16
 
 
 @dataclass
@@ -60,7 +56,6 @@ class Service:
         self.predicted_rows = self.metrics.rows.labels("none")
         self.metrics.more = self._watched
         self._slots = threading.BoundedSemaphore(self.settings.concurrency)
-        self._turn = threading.Lock()
 
     def _watched(self) -> Iterable[Metric]:
         return self.self_watch.collect_for(self.model) if self.self_watch and self.model else ()
@@ -72,17 +67,6 @@ class Service:
     def leave(self) -> None:
         """Release the slot."""
         self._slots.release()
-
-    def predict(self, model: ServedModel, values: np.ndarray) -> np.ndarray:
-        """Return the model's predictions of (rows, features); many rows in turn.
-
-        A worker has one core: two long predictions at once would take the interpreter from each other a few hundred times, and
-        both would end later. A few rows do not wait for a long one.
-        """
-        if len(values) <= FEW_ROWS:
-            return model.predict(values)
-        with self._turn:
-            return model.predict(values)
 
     def admits(self, authorization: str) -> bool:
         """Whether the Authorization header has a valid token, in constant time."""

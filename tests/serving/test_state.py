@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
 from recipeline.config.profile import Service as Settings
 from recipeline.serving.model.loading import ServedModel
 from recipeline.serving.prometheus import Metrics
-from recipeline.serving.state import FEW_ROWS, Service
+from recipeline.serving.state import Service
 
 
 def new(*tokens: str, concurrency: int = 1) -> Service:
@@ -41,31 +37,6 @@ def test_there_are_as_many_places_as_the_profile_says_and_each_is_given_back() -
     service.leave()
     assert service.enter()
     assert not service.enter()
-
-
-def test_many_rows_are_predicted_one_request_after_the_other_and_a_few_wait_for_none(model: ServedModel) -> None:
-    service, most, free = new(), FEW_ROWS + 1, threading.Lock()
-    entered, end = threading.Event(), threading.Event()
-
-    def predict(rows: np.ndarray) -> np.ndarray:
-        if len(rows) == most:
-            assert free.acquire(blocking=False)
-            entered.set()
-            end.wait(20)
-            free.release()
-        return np.zeros(len(rows))
-
-    slow, answers = replace(model, predict=predict), []
-    threads = [threading.Thread(target=lambda: answers.append(service.predict(slow, np.zeros((most, 1))))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    assert entered.wait(20)
-    assert len(service.predict(slow, np.zeros((FEW_ROWS, 1)))) == FEW_ROWS
-    assert not answers
-    end.set()
-    for thread in threads:
-        thread.join(20)
-    assert [len(it) for it in answers] == [most] * 3
 
 
 @pytest.mark.parametrize(

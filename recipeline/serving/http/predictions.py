@@ -26,9 +26,11 @@ from recipeline.serving.rows.beside import Beside
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Faults, Outside, TooManyRows, UnreadableBody
 from recipeline.serving.rows.mlflow_formats import parse_csv, parse_json
 from recipeline.serving.shadow.pending import Pending, Shadowed
-from recipeline.serving.state import FEW_ROWS, Service
+from recipeline.serving.state import Service
 
 CSV = "text/csv"
+
+_FEW_ROWS = 16
 
 #: Answers a request, whose media type and body are given.
 _Work = Callable[[Service, PlainRequest, str, bytes], Response]
@@ -73,7 +75,7 @@ def _predict(service: Service, asked: PlainRequest, _: str, body: bytes) -> Resp
     parsed = time.perf_counter()
     outside = _check_range(service, model, values, beside)
     validated = time.perf_counter()
-    predicted = service.predict(model, values)
+    predicted = model.predict(values)
     done = time.perf_counter()
     answer = {**model.task.answer(predicted), "model": model.identity, **model.task.grant(wishes, predicted, values)}
     if outside:
@@ -98,7 +100,7 @@ def _invoke(service: Service, asked: PlainRequest, kind: str, body: bytes) -> Re
     beside = Beside()
     values = parse(body, model.schema, max_rows=service.settings.max_rows, beside=beside)
     outside = _check_range(service, model, values, beside)
-    predicted = service.predict(model, values)
+    predicted = model.predict(values)
     _record(service, asked, Answered(model, values, predicted, beside, outside.unlike if outside else None))
     response = answer({"predictions": model.task.say(predicted)})
     _tell_outside(response, outside)
@@ -196,7 +198,7 @@ def _record(service: Service, asked: PlainRequest, found: Answered) -> None:
         return
     kept_rows = Asked(time.time(), environ[ID], found, pending)
     # The lines of a few rows are made here: a thread that makes many at once lets other requests wait for the interpreter.
-    record = kept_rows.encoded() if rows <= FEW_ROWS else kept_rows
+    record = kept_rows.encoded() if rows <= _FEW_ROWS else kept_rows
     if quota and second is not None:
         quota.hold(second, drawn / wanted.sample, record, rows)
     else:
