@@ -57,15 +57,15 @@ class AllocatedFile(io.FileIO):
         try:
             allocate(self.fileno(), size)
         except OSError as error:
-            if not hasattr(os, "memfd_create"):
+            memory = _open_in_memory()
+            if memory is None:
                 return super().truncate(size)
             _LOG.warning("the metrics of worker %d are kept in its memory: %s", os.getpid(), error.strerror)
-            self._move_to_memory(size)
+            self._move(memory, size)
         return size
 
-    def _move_to_memory(self, size: int) -> None:
+    def _move(self, memory: int, size: int) -> None:
         before = os.fstat(self.fileno()).st_size
-        memory = os.memfd_create("metrics", os.MFD_CLOEXEC)
         try:
             os.ftruncate(memory, size)
             os.pwrite(memory, os.pread(self.fileno(), before, 0), 0)
@@ -75,6 +75,11 @@ class AllocatedFile(io.FileIO):
             os.dup2(memory, self.fileno(), inheritable=False)
         finally:
             os.close(memory)
+
+
+def _open_in_memory() -> int | None:
+    """Return an open file in memory; None where the system has none, as macOS."""
+    return os.memfd_create("metrics") if hasattr(os, "memfd_create") else None
 
 
 def _open(name: str, mode: str) -> IO[bytes] | io.FileIO:
