@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import os
 import shlex
@@ -15,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from recipeline.data.unfinished import unfinished_folder
 from recipeline.errors import UnavailableError, UsageError
-from recipeline.maintenance.unfinished import unfinished_folder
 from recipeline.tracking.connection.local import LocalStore, check_database, copy_database, find_local, find_old_root, relocate
 from recipeline.tracking.connection.store import held, store_lock
 
@@ -215,7 +216,7 @@ def _beside(path: Path, place: Path, stamp: str, stack: ExitStack) -> Path:
     Leftovers of interrupted commands are deleted too.
     """
     prefix = _UNFINISHED.format(path.name)
-    for left in place.glob(f"{prefix}*"):
+    for left in place.glob(f"{glob.escape(prefix)}*"):
         shutil.rmtree(left, ignore_errors=True)
     folder = place / f"{prefix}{stamp}"
     folder.mkdir()

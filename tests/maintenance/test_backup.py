@@ -449,8 +449,8 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
 ) -> None:
     folder, kept = other_disk / "store", other_disk / "kept"
     folder.mkdir()
-    shutil.copy(empty_store, folder / "mlflow.db")
-    place = Place(open_store("sqlite:///mlflow.db", root=folder, artifact_location="mlruns"), folder)
+    shutil.copy(empty_store, folder / "store[1].db")  # a name that is a pattern, too
+    place = Place(open_store("sqlite:///store[1].db", root=folder, artifact_location="runs[*]"), folder)
     close_stores()
     archive = place.save("../a.tar.gz")
     place.change()
@@ -458,7 +458,7 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
     for moment in range(random.randrange(every), 200, every):
         ended = in_fork(partial(killed_at, moment, partial(place.restore, archive)))
         assert ended in (0, signal.SIGKILL)
-        databases = [place.files.database, *folder.glob("mlflow.db.before-*")]
+        databases = [place.files.database, *folder.glob("*.db.before-*")]
         texts = {path.read_text(encoding="utf-8") for path in folder.rglob("a.txt")}
         assert ({2} <= {runs_in(path) for path in databases} <= {1, 2}, "after" in texts) == (True, True)
         place.restore(archive)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -18,13 +19,13 @@ def unfinished_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Yield a new folder in `parent`, deleted after the block.
 
     Folders of the same prefix that a killed command left are deleted first. A folder is in use as long as a process holds the
-    lock on a file in it; where the file system has no locks, none is deleted.
+    lock on a file in it (forks hold it together); where the file system has no locks, none is deleted.
 
     Raises
     ------
     OSError : `parent` cannot be written.
     """
-    for folder in parent.glob(f"{prefix}*"):
+    for folder in parent.glob(f"{glob.escape(prefix)}*"):
         _remove_left(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
