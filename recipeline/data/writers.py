@@ -237,12 +237,27 @@ class _ParquetSink:
     """A Parquet file."""
 
     def __init__(self, file: IO[bytes], layout: Layout) -> None:
-        self._writer = pyarrow.parquet.ParquetWriter(pa.PythonFile(file, "w"), layout.schema, compression="zstd")
+        self._file, self._schema = file, layout.schema
+        self._writer: pyarrow.parquet.ParquetWriter | None = None
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Add rows as they are."""
+        if self._writer is None:
+            self._writer = self._open([column.name for column in rows.schema if _repeats(rows[column.name])])
         self._writer.write_batch(rows)
 
     def close(self) -> None:
         """Write the footer."""
-        self._writer.close()
+        (self._writer or self._open([])).close()
+
+    def _open(self, repeating: list[str]) -> pyarrow.parquet.ParquetWriter:
+        # A dictionary of unique values takes five times as long as the rest, and makes the file larger.
+        return pyarrow.parquet.ParquetWriter(pa.PythonFile(self._file, "w"), self._schema, use_dictionary=repeating)
+
+
+def _repeats(column: pa.Array) -> bool:
+    """Whether most values of a column are there more than once; not those inside of lists and structs."""
+    try:
+        return 2 * int(pc.count_distinct(column, mode="all").as_py()) <= len(column)
+    except pa.ArrowNotImplementedError:
+        return bool(pa.types.is_dictionary(column.type))

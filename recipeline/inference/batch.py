@@ -60,7 +60,8 @@ class Job:
         tally = Tally()
         with ExitStack() as stack:
             sink = stack.enter_context(open_sink(self.output, self._layout))
-            write = stack.enter_context(write_behind(_making(sink)))
+            written = stack.enter_context(write_behind(sink))
+            write = stack.enter_context(write_behind(_making(written)))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
             for table in self.tables:
                 for part in read_ahead(self._read(table)):
@@ -104,8 +105,7 @@ class Job:
         if reject is None and tally.faults:  # the rest is only looked at
             return
         self._count_unseen(checked.codes, tally)
-        numbers = self.asked.numbers(checked.codes)
-        write(lambda: part.extended(numbers, self.asked.version))
+        write(lambda: part.extended(self.asked.numbers(checked.codes), self.asked.version))
 
     def _do_piece(self, piece: Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write the rows of a piece."""
@@ -131,8 +131,7 @@ class Job:
         broken = find_broken(self.asked.filter, dict(zip(self._columns, rows.columns, strict=True)))
         tally.left_out.update({name: int(np.count_nonzero(marked)) for name, marked in broken.items()})
         if rows.num_rows:
-            answered = self._answered(rows, numbers)
-            write(lambda: answered)
+            write(lambda: self._answered(rows, numbers))
 
     def _count_unseen(self, numbers: np.ndarray, tally: Tally) -> None:
         for feature, values in zip(self.asked.features, numbers.T, strict=True):

@@ -78,11 +78,9 @@ class Predictor:
     def _ask(self, rows: np.ndarray) -> np.ndarray:
         compiled = self._compiled
         is_light, is_exact = (compiled.is_light, compiled.exact) if compiled else (False, False)
-        size = max(LEAST_ROWS, -(-len(rows) // (self._threads if is_light and is_exact else SLICES)))
+        size = len(rows) if is_light and is_exact else max(LEAST_ROWS, -(-len(rows) // SLICES))
         slices = [rows[start : start + size] for start in range(0, len(rows), size)]
-        pool = (
-            None if len(slices) == 1 or (is_light and not is_exact) else self._pool
-        )  # a product is done before a thread starts
+        pool = None if len(slices) == 1 or is_light else self._pool  # light work is done before a thread starts
         return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
     def close(self) -> None:

@@ -95,7 +95,7 @@ def check_rows(rows: pa.RecordBatch, features: Sequence[Feature]) -> Checked:
     ------
     DataError : a column is of a type that its kind is not read from.
     """
-    codes = np.empty((rows.num_rows, len(features)))
+    codes = np.empty((len(features), rows.num_rows)).T  # column by column, as they are read
     broken, rules = None, dict[int, Sequence[str]]()
     for place, feature in enumerate(features):
         kind, column = KINDS[feature.type], rows.column(feature.name)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from recipeline.data.writers import Layout, check_output, open_sink
@@ -94,3 +95,23 @@ def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "there.csv").read_text() == "a\n"
+
+
+def test_parquet_has_a_dictionary_of_values_that_repeat_themselves_and_none_of_unique_ones(tmp_path: Path) -> None:
+    columns = {
+        "unique": pa.array(np.arange(1000) / 7),
+        "few": pa.array(np.arange(1000.0) % 9),
+        "word": pa.array(["red", "white"] * 500),
+        "a.b": pa.array([None, 1] * 500),
+        "coded": pa.array([str(number) for number in range(1000)]).dictionary_encode(),
+        "list": pa.array([[1], [2, 3]] * 500),
+    }
+    rows = pa.RecordBatch.from_pydict(columns)
+    with open_sink(tmp_path / "t.parquet", Layout("", ",", rows.schema)) as write_rows:
+        for part in (rows.slice(0, 600), rows.slice(600)):
+            write_rows(part)
+    file = pyarrow.parquet.ParquetFile(tmp_path / "t.parquet")
+    assert file.read().equals(pa.Table.from_batches([rows]))
+    group = file.metadata.row_group(0)
+    found = {group.column(place).path_in_schema: group.column(place).has_dictionary_page for place in range(6)}
+    assert found == {"unique": False, "few": True, "word": True, "a.b": True, "coded": True, "list.list.element": False}
