@@ -109,7 +109,7 @@ def test_a_checkout_in_a_folder_of_any_name_keeps_its_store_to_itself(tmp_path: 
     assert ended.returncode == 0, ended.stderr
     assert (folder / "mlflow.db").is_file()
     assert list(folder.rglob("dataset.parquet"))
-    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == [folder.name]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 def test_a_name_that_a_uri_cannot_hold_is_refused_before_anything_runs(project: Project) -> None:

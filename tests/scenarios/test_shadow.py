@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -108,7 +109,7 @@ def test_live_rows_are_predicted_by_the_challenger_too_and_the_decision_has_what
         ask(server, fresh[6 * number : 6 * number + 6], str(number))
     assert 'version="2"' in await_shadow(server, rows=60)  # a service that ends leaves the rest
     assert server.end() == 128 + signal.SIGTERM
-    copies = {path.parent.name[0]: path.parent.parent.name for path in (tmp_path / "cache").rglob("served")}
+    copies = {path.parent.name[0]: path.parent.parent.name for path in Path(os.environ["XDG_CACHE_HOME"]).rglob("served")}
     assert copies["2"] == f"{copies['1']} shadow"  # what was in shadow is never recalled into Production
     lines = [json.loads(line) for file in find_log(folder) for line in file.read_bytes().splitlines()]
     schema = jsonschema_rs.validator_for(json.loads((FOLDER / LOG_LINE).read_text(encoding="utf-8")))
