@@ -226,7 +226,10 @@ _NUMBERS = count()
 
 @pytest.fixture
 def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the test's own, as pytest's; that looks through those of all tests for a number."""
+    """A folder of the test's own.
+
+    Pytest's looks for its number among those of all tests before, each time.
+    """
     name = re.sub(r"\W", "_", request.node.name)[:30]
     folder = tmp_path_factory.getbasetemp() / f"{name}-{next(_NUMBERS)}"
     folder.mkdir()

@@ -256,7 +256,7 @@ class _ParquetSink:
 
 
 def _repeats(column: pa.Array) -> bool:
-    """Whether most values of a column are there more than once; not those inside of lists and structs."""
+    """Whether values repeat themselves; not known of those in lists and structs."""
     try:
         return 2 * int(pc.count_distinct(column, mode="all").as_py()) <= len(column)
     except pa.ArrowNotImplementedError:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from recipeline.data.unfinished import unfinished_folder
+from recipeline.data.origin.unfinished import unfinished_folder
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.tracking.connection.local import LocalStore, check_database, copy_database, find_local, find_old_root, relocate
 from recipeline.tracking.connection.store import held, store_lock

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from recipeline.data.unfinished import unfinished_folder
+from recipeline.data.origin.unfinished import unfinished_folder
 from recipeline.errors import UnavailableError
 
 _PREFIX, _DRAINING = "recipeline-service-", "draining"

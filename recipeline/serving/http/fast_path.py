@@ -83,8 +83,13 @@ class Application(Flask):
         if self._root and environ["PATH_INFO"].startswith(f"{self._root}/"):
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = self._root, environ["PATH_INFO"].removeprefix(self._root)
         straight = self._straight.get(environ.get("PATH_INFO", "")) if environ["REQUEST_METHOD"] == "POST" else None
-        work = straight if straight and (self._is_bare or self._look()) else self._route
-        return self._frame.answer(environ, work)(environ, start_response)
+        if straight is None or not (self._is_bare or self._look()):
+            return self._frame.answer(environ, self._route)(environ, start_response)
+        response = self._frame.answer(environ, straight)
+        if response.status_code != 200:
+            return response(environ, start_response)
+        start_response(response.status, response.headers.to_wsgi_list())  # whole already, its length too
+        return response.response
 
     def _route(self, asked: PlainRequest) -> Response:
         """Answer by Flask: admission, hooks, routes, error handlers.

@@ -205,7 +205,7 @@ def test_what_is_still_in_the_queues_when_a_service_ends_is_counted_and_logged(
     for row in later(20):
         assert server.predict(row).status_code == 200
     server.end(number)
-    (folder,) = (tmp_path / "cache").rglob(WATCHED)
+    (folder,) = Path(os.environ["XDG_CACHE_HOME"]).rglob(WATCHED)
     sizes = {path.stat().st_size for path in folder.iterdir()}
     assert read_counts(folder, sizes.pop() // 16 - 2)[0] == 20
     assert sum(len(path.read_text().splitlines()) for path in (tmp_path / "log").iterdir()) == 20

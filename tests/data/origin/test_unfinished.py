@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recipeline.data.unfinished import unfinished_folder
+from recipeline.data.origin.unfinished import unfinished_folder
 from tests.faults import in_fork
 
 
