@@ -26,6 +26,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from joblib import cpu_count
 from mlflow import MlflowClient
 from mlflow.store.db import utils as mlflow_db
 from skops.io import _utils as skops_utils
@@ -61,6 +62,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     gc.enable()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return a worker more than there are cores: often one waits for a browser, a server or a clock."""
+    return cpu_count() + 1
 
 
 #: What part of its examples a property is tried with by `make test`, and how few are never made less.

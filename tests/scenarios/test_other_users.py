@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from recipeline.cli.environment import PROJECT
 from recipeline.errors import UnavailableError
 from recipeline.serving import server
 from recipeline.serving.following.follower import Watch
@@ -27,6 +29,7 @@ from recipeline.serving.state import Service
 from recipeline.tracking.connection.store import open_store
 from tests.conftest import NAME, ROOT, Project, close_stores, move_store
 from tests.faults import in_fork
+from tests.warm import import_all
 
 NOBODY = 65534
 
@@ -54,6 +57,17 @@ def _can_be_read_by_others() -> bool:
 pytestmark = pytest.mark.skipif(
     os.geteuid() == 0 and not _can_be_read_by_others(), reason=f"root's other users may not read {ROOT} or {sys.prefix}"
 )
+
+
+@pytest.fixture(autouse=True)
+def _project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are those of this project, and import nothing more.
+
+    A Python in the home of root is not to be read by others.
+    """
+    monkeypatch.setenv(PROJECT, str(ROOT))
+    import_all(ROOT)
+    importlib.import_module("encodings.cp437")  # of names in an archive
 
 
 @pytest.fixture(scope="module")
