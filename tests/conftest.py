@@ -65,7 +65,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return a worker more than there are cores: often one waits for a browser, a server or a clock."""
+    """Return a worker more than there are cores.
+
+    Often one waits for a browser, a server or a clock.
+    """
     return cpu_count() + 1
 
 
