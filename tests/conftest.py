@@ -64,12 +64,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return a worker more than there are cores.
 
     Often one waits for a browser, a server or a clock.
     """
-    return cpu_count() + 1
+    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or cpu_count() + 1)
 
 
 #: What part of its examples a property is tried with by `make test`, and how few are never made less.

@@ -27,6 +27,9 @@ CSV_SUFFIXES, PARQUET_SUFFIXES = (".csv", ".tsv"), (".parquet", ".pq")
 #: So many rows become text at a time.
 BATCH_ROWS = 65_536
 
+#: With fewer rows nothing is said of how often values repeat themselves.
+_ENOUGH = 1_000
+
 #: A function that writes rows with the columns of the table, in its order; into a CSV also lines as they are to be in it.
 Write = Callable[[pa.RecordBatch | memoryview], None]
 
@@ -243,21 +246,26 @@ class _ParquetSink:
     def write(self, rows: pa.RecordBatch) -> None:
         """Add rows as they are."""
         if self._writer is None:
-            self._writer = self._open([column.name for column in rows.schema if _repeats(rows[column.name])])
+            self._writer = self._open(rows)
         self._writer.write_batch(rows)
 
     def close(self) -> None:
         """Write the footer."""
-        (self._writer or self._open([])).close()
+        (self._writer or self._open()).close()
 
-    def _open(self, repeating: list[str]) -> pyarrow.parquet.ParquetWriter:
-        # A dictionary of unique values takes five times as long as the rest, and makes the file larger.
+    def _open(self, first: pa.RecordBatch | None = None) -> pyarrow.parquet.ParquetWriter:
+        # A dictionary of unique values takes five times as long as the rest, and makes the file larger. Of lists and structs,
+        # whose leaves have other names than their column, nothing is known.
+        columns = dict(zip(first.schema.names, first.columns, strict=True)) if first else {}
+        is_known = bool(columns) and not any(pa.types.is_nested(column.type) for column in columns.values())
+        repeating = [name for name, column in columns.items() if _repeats(column)] if is_known else True
         return pyarrow.parquet.ParquetWriter(pa.PythonFile(self._file, "w"), self._schema, use_dictionary=repeating)
 
 
 def _repeats(column: pa.Array) -> bool:
-    """Whether values repeat themselves; not known of those in lists and structs."""
+    """Whether values repeat themselves; so they do where it cannot be said."""
+    values = column.storage if isinstance(column, pa.ExtensionArray) else column
     try:
-        return 2 * int(pc.count_distinct(column, mode="all").as_py()) <= len(column)
+        return len(values) < _ENOUGH or 2 * int(pc.count_distinct(values, mode="all").as_py()) <= len(values)
     except pa.ArrowNotImplementedError:
-        return bool(pa.types.is_dictionary(column.type))
+        return True

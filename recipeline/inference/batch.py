@@ -47,7 +47,7 @@ class Job:
     def run(self, report: Callable[[int], None]) -> Tally:
         """Predict all rows and return their counts.
 
-        `report` is called with the number of rows done.
+        `report` is called with the number of rows checked; the last of them are still being predicted and written.
 
         Raises
         ------
@@ -60,13 +60,13 @@ class Job:
         tally = Tally()
         with ExitStack() as stack:
             sink = stack.enter_context(open_sink(self.output, self._layout))
-            written = stack.enter_context(write_behind(sink))
-            write = stack.enter_context(write_behind(_making(written)))
             reject = stack.enter_context(open_sink(self.rejects, self._rejects_layout)) if self.rejects else None
-            for table in self.tables:
-                for part in read_ahead(self._read(table)):
-                    self._do(part, table, tally, write, reject)
-                    report(tally.rows)
+            # What fails in a thread is raised at the end of its block at the latest: before a file is there.
+            with write_behind(sink) as written, write_behind(_making(written)) as write:
+                for table in self.tables:
+                    for part in read_ahead(self._read(table)):
+                        self._do(part, table, tally, write, reject)
+                        report(tally.rows)
             if tally.faults and reject is None:
                 raise BadRowsError(tally, self.origin)
             if not tally.rows and not self.may_be_empty:

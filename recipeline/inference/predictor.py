@@ -28,7 +28,8 @@ VERSION = "model_version"
 #: The beginning of the names of columns of probabilities; the label follows.
 PROBABILITY = RESERVED_PREFIX
 
-# Into so many slices a piece is cut, whatever the number of threads: the last bit of a product depends on the rows in it.
+# Into so many slices a piece is cut, whatever the number of threads: the last bit of a product depends on the rows in it. What
+# is exact in any slice, and too little to be shared, is not cut.
 SLICES, LEAST_ROWS = 4, 8_192
 
 _CHECKED_ROWS = 100
@@ -46,7 +47,6 @@ class Predictor:
 
     def __init__(self, model: Any, columns: Columns, codes: TargetCodes = NUMBERS, *, threads: int = 1) -> None:
         self._model, self._columns, self._codes = model, columns, codes
-        self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         compiled = compile_model(model, columns, codes)
         is_forest = compiled is not None and compiled.kind == "trees"

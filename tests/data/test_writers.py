@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -99,19 +100,32 @@ def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
 
 def test_parquet_has_a_dictionary_of_values_that_repeat_themselves_and_none_of_unique_ones(tmp_path: Path) -> None:
     columns = {
-        "unique": pa.array(np.arange(1000) / 7),
-        "few": pa.array(np.arange(1000.0) % 9),
-        "word": pa.array(["red", "white"] * 500),
-        "a.b": pa.array([None, 1] * 500),
-        "coded": pa.array([str(number) for number in range(1000)]).dictionary_encode(),
-        "list": pa.array([[1], [2, 3]] * 500),
+        "unique": pa.array(np.arange(2000) / 7),
+        "few": pa.array(np.arange(2000.0) % 9),
+        "word": pa.array(["red", "white"] * 1000),
+        "a.b": pa.array([None, 1] * 1000),
+        "coded": pa.array([str(number) for number in range(2000)]).dictionary_encode(),
+        "id": pa.ExtensionArray.from_storage(
+            pa.uuid(), pa.array([number.to_bytes(16) for number in range(2000)], pa.binary(16))
+        ),
     }
     rows = pa.RecordBatch.from_pydict(columns)
     with open_sink(tmp_path / "t.parquet", Layout("", ",", rows.schema)) as write_rows:
-        for part in (rows.slice(0, 600), rows.slice(600)):
+        for part in (rows.slice(0, 1200), rows.slice(1200)):
             write_rows(part)
     file = pyarrow.parquet.ParquetFile(tmp_path / "t.parquet")
     assert file.read().equals(pa.Table.from_batches([rows]))
     group = file.metadata.row_group(0)
     found = {group.column(place).path_in_schema: group.column(place).has_dictionary_page for place in range(6)}
-    assert found == {"unique": False, "few": True, "word": True, "a.b": True, "coded": True, "list.list.element": False}
+    assert found == {"unique": False, "few": True, "word": True, "a.b": True, "coded": True, "id": False}
+
+
+@pytest.mark.parametrize(
+    "columns", [{"a": np.arange(999.0)}, {"a": np.arange(2000.0), "b": [[1], [2, 3]] * 1000}], ids=["few rows", "lists"]
+)
+def test_parquet_has_dictionaries_where_nothing_is_known_of_the_values(columns: dict[str, Any], tmp_path: Path) -> None:
+    rows = pa.RecordBatch.from_pydict(columns)
+    with open_sink(tmp_path / "t.parquet", Layout("", ",", rows.schema)) as write_rows:
+        write_rows(rows)
+    group = pyarrow.parquet.ParquetFile(tmp_path / "t.parquet").metadata.row_group(0)
+    assert all(group.column(place).has_dictionary_page for place in range(len(columns)))

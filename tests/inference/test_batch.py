@@ -289,3 +289,23 @@ def test_a_list_is_refused_in_a_csv_and_kept_in_parquet(tmp_path: Path, out: Pat
         run(tmp_path / "in.parquet", out)
     run(tmp_path / "in.parquet", out.with_suffix(".parquet"))
     assert list(pd.read_parquet(out.with_suffix(".parquet"))["tags"][0]) == ["a", "b"]
+
+
+def refuse(_: np.ndarray) -> np.ndarray:
+    raise DataError("The model refuses the rows.")
+
+
+def test_a_prediction_that_fails_at_the_end_leaves_both_files_as_they_were(tmp_path: Path, out: Path) -> None:
+    rejects = write(out.parent / "scored.rejects.csv", "of an earlier run")
+    write(out, "scored before")
+    with pytest.raises(DataError, match="refuses"):
+        run(write(tmp_path / "wines.csv", "acid;alcohol\n4;10\nx;11\n"), out, reject=True, predict=refuse)
+    assert (rejects.read_text(), out.read_text()) == ("of an earlier run", "scored before")
+
+
+def test_of_two_faults_the_first_is_told(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "wines").mkdir()
+    write(tmp_path / "wines/a.csv", "acid;alcohol\n4;10\n")
+    write(tmp_path / "wines/b.csv", "acid;alcohol\nx;11\n")
+    with pytest.raises(DataError, match="refuses"):
+        run(tmp_path / "wines", out, predict=refuse)

@@ -1,7 +1,7 @@
 """Reading, computing and writing in parallel: one piece ahead, one behind.
 
-Each has a thread. A signal may arrive while a thread is being started; the pool does not know of it then, nor wait for it: a
-lock does.
+Each has a thread; what is made behind may be written behind that. A signal may arrive while a thread is being started; the pool
+does not know of it then, nor wait for it: a lock does.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ def differences(
 ) -> str:
     """Return "" if `compiled` equals `model` on `rows`, else the worst difference.
 
-    Rows are predicted at once and one by one. Equal means bit for bit if `compiled.exact`, else within 1e-6 of the standard
-    deviation of the answers, which does not depend on the target's origin. An error of 1e-12 of the largest answer is rounding.
+    Rows are predicted at once, in both orders in memory, and one by one. Equal means bit for bit if `compiled.exact`, else
+    within 1e-6 of the standard deviation of the answers, which does not depend on the target's origin. An error of 1e-12 of
+    the largest answer is rounding.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ def differences(
     expected = ask_model(model, rows, codes)
     answers = {
         "at once": compiled.predict(values),
+        "column by column": compiled.predict(np.asfortranarray(values)),
         "one by one": np.concatenate([compiled.predict(values[[row]]) for row in range(len(values))]),
     }
     allowed = 0.0 if compiled.exact else TOLERANCE * expected.std() + 1e-12 * np.abs(expected).max()

@@ -27,7 +27,7 @@ class Compiled:
     ----------
     kind : what it computes, for people: "linear", "trees", "boosted trees", "kernel", "calibrated" or "mean of" these.
     exact : its answers are the model's, bit for bit; else within 1e-6 of them.
-    predict : from codes, float64, C-contiguous, (rows, features), to float64, shaped as the target's codes. There must be no
+    predict : from codes, float64 in any order, (rows, features), to float64, shaped as the target's codes. There must be no
         NaN, and for trees nothing too large for float32. It may be called by many threads at once, starts none, and leaves its
         input as it is.
     is_light : many rows are so little work for it that to share them among threads takes longer.

@@ -147,7 +147,7 @@ def open_store(
                 for engine in engines_of(client) if path else ():
                     sqlite.listen(engine)
                 experiments = list_experiments(client)
-                if mlflow.get_registry_uri() != uri:  # what answers has a registry of its own
+                if mlflow.get_registry_uri() != uri:  # one elsewhere may be away
                     client.search_registered_models(max_results=1)
             except MlflowException as error:
                 raise unavailable(uri, " ".join(str(error).split())[:200], error) from None
