@@ -73,6 +73,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or cpu_count() + 1)
 
 
+def is_short(config: pytest.Config) -> bool:
+    """Whether `make test` runs, which tries less than `make test-full`."""
+    return bool(config.option.markexpr == "not full")
+
+
 #: What part of its examples a property is tried with by `make test`, and how few are never made less.
 SHARE, FEW = 0.4, 10
 
@@ -85,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     docs/decisions/0051-fewer-examples-each-time.md.
     """
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
-    if config.option.markexpr == "not full":
+    if is_short(config):
         for test in {item.function for item in items if isinstance(item, pytest.Function)}:
             draw_fewer(test)
 
@@ -230,7 +235,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out/scored.csv"
 
 
-#: The numbers of tests in this process.
+#: Numbers for the folders of the tests of this process.
 _NUMBERS = count()
 
 

@@ -27,7 +27,7 @@ CSV_SUFFIXES, PARQUET_SUFFIXES = (".csv", ".tsv"), (".parquet", ".pq")
 #: So many rows become text at a time.
 BATCH_ROWS = 65_536
 
-#: With fewer rows nothing is said of how often values repeat themselves.
+#: Fewer rows say too little of how often values repeat themselves.
 _ENOUGH = 1_000
 
 #: A function that writes rows with the columns of the table, in its order; into a CSV also lines as they are to be in it.
@@ -263,7 +263,7 @@ class _ParquetSink:
 
 
 def _repeats(column: pa.Array) -> bool:
-    """Whether values repeat themselves; so they do where it cannot be said."""
+    """Whether most values are there more than once, or it is not known."""
     values = column.storage if isinstance(column, pa.ExtensionArray) else column
     try:
         return len(values) < _ENOUGH or 2 * int(pc.count_distinct(values, mode="all").as_py()) <= len(values)

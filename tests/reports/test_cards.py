@@ -19,7 +19,7 @@ from recipeline.registry.ledger import Ledger
 from recipeline.reports.blocks import Card, Section, Table
 from recipeline.reports.page import render
 from tests.browser import needs_chromium, serving, start_chromium
-from tests.conftest import NAME, Project
+from tests.conftest import NAME, Project, is_short
 from tests.layout import find_faults
 from tests.reports.helpers import STEPS, Chains, card_of, text_of
 
@@ -162,7 +162,7 @@ def test_a_card_is_whole_readable_true_and_keeps_to_itself_at_every_width(
     views = ((WIDTHS[0], SCHEMES[0]), (WIDTHS[-1], SCHEMES[-1]))
     # Cards take turns in the colours: axe takes half of this test's time. `make test-full` looks at each card in both.
     turn = ALL.index((chain, step)) % 2
-    for width, scheme in views[turn : turn + 1] if pytestconfig.option.markexpr == "not full" else views:
+    for width, scheme in views[turn : turn + 1] if is_short(pytestconfig) else views:
         card.page.set_viewport_size({"width": width, "height": 800})
         card.page.emulate_media(color_scheme=scheme)
         found = Axe().run(card.page, context={"exclude": ["svg"]}, options={"resultTypes": ["violations"]})
