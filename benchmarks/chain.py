@@ -36,7 +36,7 @@ _WITHOUT_CARDS = """
 import types, recipeline.cli.environment, recipeline.evaluation.diagnosis, recipeline.evaluation.model_card
 import recipeline.evaluation.results
 nothing = types.SimpleNamespace(html="", plots={}, failures=[], as_markdown=lambda: "none", as_description=lambda *_: "none")
-recipeline.cli.environment.render_card = lambda *_: nothing
+recipeline.cli.environment.plan_card = lambda *_: (lambda: nothing, ())
 recipeline.evaluation.model_card.write_model_card = lambda *_: nothing
 recipeline.evaluation.diagnosis.diagnose = lambda *_: recipeline.evaluation.results.Diagnosis((), (), (), (), ())
 from steps.main import main

@@ -54,7 +54,7 @@ class Toys:
     #: What ingest finds at its source.
     rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"a": [1.0, 2.0, 3.0]}))
     #: By step, what its work raises.
-    errors: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
     #: By step, the exit code that it ends with.
     exit_codes: dict[str, int] = field(default_factory=dict)
     #: By step, what its check raises before anything runs.
@@ -109,7 +109,7 @@ def open_toys(store: Store, root: Path, toys: Toys | None = None, **changes: Any
         "workers": LocalWorkers(1),
         "order": NAMES,
         "step": toys.step,
-        "draw": lambda *_: Page("<html></html>"),
+        "draw": lambda *_: (Page, ("<html></html>",)),
         "actor": Actor("ann", "here"),
     }
     return Session(**settled | changes)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from recipeline.artifacts import CARD, METRICS, TEST, VERDICT
 from recipeline.data.origin.uris import redact
+from recipeline.engine.workers import Call
 from recipeline.orchestration.session import Session
-from recipeline.orchestration.step import Drawn
 from recipeline.orchestration.trail import Trail
 from recipeline.tracking.artifacts.artifact_folders import place_of
 from recipeline.tracking.artifacts.kept_reader import KeptReader
@@ -24,22 +24,27 @@ def card_of(session: Session, run_id: str) -> str:
     return redact(place_of(session.reader.root(run_id), CARD.name))
 
 
-def render_card(
+def plan_card(
     step: str,
     results: Callable[[], object],
     origin: str,
     error: BaseException | None = None,
     trail: Trail | None = None,
-) -> Drawn:
-    """Return the card of a step; if drawing fails, a page with the error."""
-    # By name: matplotlib and the templates are imported only where a card is drawn.
-    page, failure = (importlib.import_module(f"recipeline.reports.{name}") for name in ("page", "cards.failure"))
+) -> Call:
+    """Return the call that draws the card of a step.
+
+    If the card cannot be made, the call returns a page with the error.
+    """
+    # By name: what a card is made with is imported only where one is made.
+    page = importlib.import_module("recipeline.reports.page")
     try:
-        make_card = importlib.import_module(f"recipeline.reports.cards.{step}").make_card
-        card = make_card(results()) if error is None else failure.describe_failure(step, results(), error)
-        return cast(Drawn, page.render(card, origin, trail))
+        if error is None:
+            card = importlib.import_module(f"recipeline.reports.cards.{step}").make_card(results())
+        else:
+            card = importlib.import_module("recipeline.reports.cards.failure").describe_failure(step, results(), error)
     except Exception as problem:  # a picture is no reason to lose a result
-        return cast(Drawn, page.render_failure(step, origin, problem, trail))
+        return page.render_failure, (step, origin, problem, trail)
+    return page.render_anyway, (step, card, origin, trail)
 
 
 def describe_side(session: Session, name: str, lineage: dict[str, str], kept: KeptReader | None = None) -> Side:

@@ -22,7 +22,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import ORDER
-from recipeline.cli.cards import render_card
+from recipeline.cli.cards import plan_card
 from recipeline.cli.engine import open_workers
 from recipeline.cli.output.progress import Progress
 from recipeline.cli.output.terminal import echo
@@ -234,7 +234,7 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
         reporter=reporter(),
         workers=workers,
         order=ORDER,
-        draw=render_card,
+        draw=plan_card,
         step=lambda name: cast(Step, importlib.import_module(f"steps.{name}").STEP),
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
         known_experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),

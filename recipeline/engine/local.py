@@ -7,7 +7,7 @@ import importlib
 import os
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,19 +42,32 @@ class LocalWorkers(Workers):
         count = effective_n_jobs(self._n_jobs)
         if count > 1 and self._preload and not self._started:
             self._started = True
-            self._starting = self.map([(_prepare, (self._preload,))] * count)
+            self._starting = self._submit([(_prepare, (self._preload,))] * count)
 
     def map(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
         """Start `calls` and return an iterator over their results.
 
         Results come in order of completion unless `ordered`. An exception of a call is raised by the iterator.
         """
-        from joblib import Parallel, delayed
-
-        pass_over_given_up_calls()
         for _ in self._starting or ():
             pass
         self._starting = None
+        return self._submit(calls, ordered=ordered)
+
+    def begin(self, call: Call) -> Callable[[], Any]:
+        """Return a function that returns the result of a call or raises its exception.
+
+        The processes make it, if they were started; perhaps they still import.
+        """
+        if not self._started:
+            return super().begin(call)
+        results = self._submit([call])
+        return lambda: next(results)
+
+    def _submit(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
+        from joblib import Parallel, delayed
+
+        pass_over_given_up_calls()
         with interrupts_ignored():
             results: Iterator[Any] = Parallel(
                 n_jobs=self._n_jobs,

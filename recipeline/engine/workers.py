@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -37,6 +38,13 @@ class Workers(ABC):
 
         Results come in order of completion unless `ordered`. An exception of a call is raised by the iterator.
         """
+
+    def begin(self, call: Call) -> Callable[[], Any]:
+        """Return a function that returns the result of a call or raises its exception.
+
+        A process that runs already makes the call meanwhile; without one it is made here, when the function is called.
+        """
+        return partial(run_call, *call)
 
 
 def run_call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

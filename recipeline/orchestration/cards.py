@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from recipeline.artifacts import CARD, Artifact, plot
 from recipeline.config.recipe import Recipe
 from recipeline.data.origin.uris import redact
+from recipeline.engine.workers import Call, Workers, run_call
 from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import Drawn
 from recipeline.orchestration.trail import LOCAL_UI, Stop, Trail, card_address, describe_trail, list_places
 from recipeline.tracking.artifacts.artifact_folders import way_to
 from recipeline.tracking.connection.patience import parting
@@ -60,39 +63,133 @@ def draw_card(
 
     A failure of making, drawing or saving is reported on the card, if there is one, and as a warning; the step does not fail.
     """
-    try:
-        with parting(error, session.store.uri) if error else nullcontext():
-            failures = _draw_card(session, run, name, results, error, main=main, steps=steps, version=version)
-    except Exception as problem:  # whatever it is, the step has done its work
-        failures = [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
-    for sentence in failures:
-        session.reporter.say(f"warning: {name}: {sentence}")
-    if failures:
-        with suppress(Exception), parting(error, session.store.uri) if error else nullcontext():
-            run.tag(card_failures="; ".join(failures))
+    begin_card(session, run, name, results, error, main=main, steps=steps, version=version)()
 
 
-def _draw_card(
+def begin_card(
     session: Session,
     run: StepRun,
     name: str,
     results: Callable[[], object],
-    error: BaseException | None,
+    error: BaseException | None = None,
     *,
-    main: str | None,
-    steps: Mapping[str, str] | None,
-    version: str,
-) -> list[str]:
-    """Draw and save the card; return the failures that it tells."""
-    version = version or run.own_tag("model_version")
-    trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=version)
-    drawn = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
+    main: str | None = None,
+    steps: Mapping[str, str] | None = None,
+    version: str = "",
+) -> Callable[[], None]:
+    """Make a card as `draw_card` does, and return the function that saves it.
+
+    It is drawn meanwhile by a worker, if there is one. The run may be closed before it is saved.
+    """
+    begun: Callable[[], list[str]] | None = None
+
+    def save() -> None:
+        failures = _telling(lambda: begun() if begun else failed, session, error)
+        for sentence in failures:
+            session.reporter.say(f"warning: {name}: {sentence}")
+        if failures:
+            with suppress(Exception), _limited(session, error):
+                run.tag(card_failures="; ".join(failures))
+
+    def begin() -> list[str]:
+        nonlocal begun
+        trail = find_trail(
+            session,
+            run,
+            name,
+            main=main,
+            steps=run.lineage if steps is None else steps,
+            version=version or run.own_tag("model_version"),
+        )
+        call = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
+        drawing = session.workers.begin(call) if error is None else partial(run_call, *call)
+        begun = partial(_save_card, session, run, call, drawing, trail)
+        return []
+
+    failed = _telling(begin, session, error)
+    return save
+
+
+def _save_card(session: Session, run: StepRun, call: Call, drawing: Callable[[], Drawn], trail: Trail) -> list[str]:
+    """Save a card; return the failures that it tells."""
+    try:
+        drawn = drawing()
+    except Exception:  # the worker was killed, or could not be sent the call
+        drawn = run_call(*call)
     run.save(CARD, drawn.html)
     session.cards[run.id] = drawn.html
     for plot_name, png in drawn.plots.items():
         run.save(plot(plot_name), png)
     run.describe(describe_trail(trail))
+    run.close_card()
     return [*drawn.failures]
+
+
+def _telling(do: Callable[[], list[str]], session: Session, error: BaseException | None) -> list[str]:
+    """Return what `do` does, or the failure that it raises, as a sentence."""
+    try:
+        with _limited(session, error):
+            return do()
+    except Exception as problem:  # whatever it is, the step has done its work
+        return [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
+
+
+def _limited(session: Session, error: BaseException | None) -> AbstractContextManager[None]:
+    """Let a store that is away not be waited for long after an error."""
+    return parting(error, session.store.uri) if error else nullcontext()
+
+
+class LateCards(Workers):
+    """The workers of a chain, which saves finished cards where it waits for them.
+
+    A card takes up to a second to draw, for which neither the next step nor the first fits need to wait.
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._waiting: list[Callable[[], object]] = []
+
+    def put_off(self, save: Callable[[], object]) -> None:
+        """Let a card be saved later: when results are waited for, or by `save`."""
+        self._waiting.append(save)
+
+    def save(self) -> None:
+        """Save the cards that were put off."""
+        while self._waiting:
+            self._waiting[0]()
+            self._waiting.pop(0)  # not before: one that an interrupt stops is saved again
+
+    def start(self) -> None:
+        """Start the processes."""
+        self._workers.start()
+
+    def begin(self, call: Call) -> Callable[[], Any]:
+        """Return a function that returns the result of a call."""
+        return self._workers.begin(call)
+
+    def map(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
+        """Start `calls` and return an iterator, which first saves the cards."""
+        return self._saving(self._workers.map(calls, ordered=ordered))
+
+    def _saving(self, results: Iterator[Any]) -> Iterator[Any]:
+        self.save()
+        yield from results
+
+
+@contextmanager
+def drawing_later(session: Session) -> Iterator[LateCards]:
+    """Let cards be drawn beside the steps of the block; the last are saved at its end."""
+    workers = session.workers
+    session.workers = cards = LateCards(workers)
+    try:
+        yield cards
+        cards.save()
+    except BaseException as error:
+        with suppress(Exception), parting(error, session.store.uri):
+            cards.save()
+        raise
+    finally:
+        session.workers = workers
 
 
 def find_trail(session: Session, run: StepRun, name: str, *, main: str | None, steps: Mapping[str, str], version: str) -> Trail:
@@ -131,4 +228,6 @@ def page_of(session: Session, run_id: str) -> str:
         session.cards[run_id] = ""
         with suppress(Exception), session.reader.view(CARD.name, run_id) as path:
             session.cards[run_id] = CARD.read(path)
+        if not session.cards[run_id]:
+            session.reporter.say(f"note: run {run_id} has no card that can be read: perhaps its command was killed before it.")
     return session.cards[run_id]

@@ -11,7 +11,7 @@ from recipeline.artifacts import FINGERPRINT
 from recipeline.data.origin.uris import redact
 from recipeline.errors import UsageError
 from recipeline.orchestration.cache import CACHED, find_reusable
-from recipeline.orchestration.cards import StepResults, draw_card
+from recipeline.orchestration.cards import LateCards, StepResults, begin_card, draw_card, drawing_later
 from recipeline.orchestration.fingerprints import differences, fingerprint
 from recipeline.orchestration.session import CONTENT, RESULT, Session
 from recipeline.orchestration.step import ALWAYS, Params
@@ -65,17 +65,19 @@ def run_chain(
         session.workers.start()
     for name in chain.reused:
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
-    for name in to_run:
-        session.reporter.begin(name, chain.reasons.get(name, ALWAYS))
-        begun = time.monotonic() - started
-        try:
-            run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened)
-        finally:
-            chain.seconds[name] = (begun, time.monotonic() - started)
-        session.reporter.say(words)
-        chain.lineage[name], chain.last = run.id, run
-        if run.exit_code:
-            break
+    with drawing_later(session) as cards:
+        for place, name in enumerate(to_run, 1):
+            session.reporter.begin(name, chain.reasons.get(name, ALWAYS))
+            begun = time.monotonic() - started
+            later = cards if place < len(to_run) else None
+            try:
+                run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened, later)
+            finally:
+                chain.seconds[name] = (begun, time.monotonic() - started)
+            session.reporter.say(words)
+            chain.lineage[name], chain.last = run.id, run
+            if run.exit_code:
+                break
 
 
 def check_steps(session: Session, names: tuple[str, ...], params: Mapping[str, Params]) -> None:
@@ -133,10 +135,12 @@ def _run(
     upstream: str | dict[str, str],
     nested_in: str | None,
     opened: dict[str, StepRun] | None = None,
+    cards: LateCards | None = None,
 ) -> tuple[StepRun, str]:
     """Run a step after the lineage or the run ID `upstream`.
 
-    A run ID is looked up within the run, so that its absence is a failure of that run.
+    A run ID is looked up within the run, so that its absence is a failure of that run. The card is left to `cards`, if
+    given.
     """
     step = session.step(name)
     known = upstream if isinstance(upstream, dict) else None
@@ -155,7 +159,11 @@ def _run(
         except Exception as error:
             draw_card(session, run, name, lambda: StepResults(session.recipe, run), error, main=nested_in)
             raise
-        draw_card(session, run, name, lambda: StepResults(session.recipe, run), main=nested_in)
+        save = begin_card(session, run, name, lambda: StepResults(session.recipe, run), main=nested_in)
+        if not cards:
+            save()
+    if cards:
+        cards.put_off(save)
     return run, words
 
 

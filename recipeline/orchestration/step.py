@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from recipeline.artifacts import Artifact
+from recipeline.engine.workers import Call
 from recipeline.orchestration.trail import Trail
 
 Params = Mapping[str, str]
@@ -25,9 +26,10 @@ class Drawn(Protocol):
 
 
 class Draw(Protocol):
-    """A function that returns the card of a step, made of `results()`.
+    """A function that returns the call that draws the card of a step.
 
-    `origin` names its run; `trail` leads to other cards.
+    The call, which any process can make, returns a `Drawn`. The card is made of `results()`; `origin` names its run; `trail`
+    leads to other cards.
     """
 
     def __call__(
@@ -37,7 +39,7 @@ class Draw(Protocol):
         origin: str,
         error: BaseException | None = None,
         trail: Trail | None = None,
-    ) -> Drawn: ...
+    ) -> Call: ...
 
 
 class Reporter(Protocol):

@@ -55,6 +55,14 @@ def render(card: Card, origin: str = "", trail: Trail | None = None) -> Page:
     return page
 
 
+def render_anyway(title: str, card: Card, origin: str, trail: Trail | None) -> Page:
+    """Return the card as a page; a page with the error where that fails."""
+    try:
+        return render(card, origin, trail)
+    except Exception as problem:
+        return render_failure(title, origin, problem, trail)
+
+
 def pack_cards(pages: dict[str, str]) -> str:
     """Return the cards of other runs, compressed, as text for a page.
 

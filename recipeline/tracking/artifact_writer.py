@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 
+#: Cards and plots that were saved when the manifest was written already, and their digests.
+LATE_VIEWS = "views.json"
+
 #: In the place of a manifest's digest, for a run without results.
 NO_RESULTS = "none"
 
@@ -49,6 +52,15 @@ def _is_manifest(read: Any) -> bool:
     return all(isinstance(table, dict) and all(map(_is_inside, table)) for table in tables)
 
 
+def read_late_views(path: Path) -> dict[str, str]:
+    """Return the digests by name that `Writer.close_views` wrote; {}: no such file."""
+    try:
+        read = read_json(path)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) and all(map(_is_inside, read)) else {}
+
+
 def _is_inside(name: str) -> bool:
     """Whether a name leads to no other folder."""
     return "\\" not in name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
@@ -64,6 +76,7 @@ class Writer:
         self._files: dict[str, str] = {}
         self._models: dict[str, dict[str, str]] = {}
         self._views: dict[str, str] = {}
+        self._noted: dict[str, str] = {}
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as `artifact` of the run; return the sha256 of the file."""
@@ -121,4 +134,13 @@ class Writer:
             write_json(noted, path)
             digest = file_digest(path)
             self._folders.upload(self._root, path, digest=digest)
+            self._noted = dict(self._views)
             return digest
+
+    def close_views(self) -> None:
+        """Write the names and digests of cards and plots that the manifest has not."""
+        late = {name: digest for name, digest in self._views.items() if name not in self._noted}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / LATE_VIEWS
+            write_json(late, path)
+            self._folders.upload(self._root, path)

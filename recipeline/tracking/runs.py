@@ -185,7 +185,7 @@ class StepRun:
         self._mlflow_tags |= {name: text[:TAG_LENGTH] for name, text in ((RUN_NAME, title), (NOTE, note)) if text}
 
     def describe(self, line: str) -> None:
-        """Add a line of Markdown to the run's description in MLflow."""
+        """Add a line of Markdown to the description in MLflow, written at the close."""
         note = self._mlflow_tags.get(NOTE, "")
         self._mlflow_tags[NOTE] = f"{note}\n\n{line}".strip() if len(note) + len(line) + 2 <= TAG_LENGTH else note
 
@@ -246,6 +246,13 @@ class StepRun:
         end_run(self.client, self.id, status)
         own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()} | self._mlflow_tags
         self.reader.runs.keep(closed_run(self._opened, status, metrics, params, own, self._inputs))
+
+    def close_card(self) -> None:
+        """Write what a card adds that is saved after the close: digests, description."""
+        if self._is_closed:
+            self._writer.close_views()
+            if note := self._mlflow_tags.get(NOTE):
+                self.client.set_tag(self.id, NOTE, note)
 
 
 @contextmanager

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from recipeline.artifacts import ORDER
-from recipeline.cli.cards import card_of, describe_side, render_card
+from recipeline.cli.cards import card_of, describe_side, plan_card
 from recipeline.cli.environment import open_session
+from recipeline.engine.workers import run_call
 from recipeline.errors import DataError
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.lineage import lineage_of_chain
@@ -23,7 +24,7 @@ def test_where_a_card_is_is_a_path_for_people(store: Store, tmp_path: Path) -> N
 
 
 def test_the_card_of_a_step_that_failed_has_the_sentence() -> None:
-    page = render_card("ingest", lambda: Saved({}), "small, run f00", DataError("The rows must be good."))
+    page = run_call(*plan_card("ingest", lambda: Saved({}), "small, run f00", DataError("The rows must be good.")))
     assert "The rows must be good." in page.html
     assert "small, run f00" in page.html
     assert page.failures == []
@@ -31,7 +32,7 @@ def test_the_card_of_a_step_that_failed_has_the_sentence() -> None:
 
 def test_a_card_that_cannot_be_made_is_a_page_that_says_so() -> None:
     for step in ("split", "no_such_step"):
-        page = render_card(step, lambda: Saved({}), "small, run f00")
+        page = run_call(*plan_card(step, lambda: Saved({}), "small, run f00"))
         (failure,) = page.failures
         assert failure.startswith("This card could not be drawn: ")
         assert "This card could not be drawn" in page.html

@@ -58,6 +58,18 @@ def test_workers_that_were_started_early_answer_as_others_do() -> None:
     assert list(workers.map([])) == []
 
 
+@pytest.mark.parametrize("is_started", [False, True])
+def test_a_call_that_is_begun_is_made_by_a_process_that_was_started_else_here(is_started: bool) -> None:
+    workers = LocalWorkers(2, preload="json")
+    if is_started:
+        workers.start()
+    begun, refused = workers.begin((process_id, ())), workers.begin((refuse, (2,)))
+    assert list(workers.map([(square_late, (number,)) for number in range(3)])) == [0, 1, 4]
+    assert (begun() != os.getpid()) == is_started
+    with pytest.raises(UsageError, match="2 is not a number that is liked"):
+        refused()
+
+
 def test_workers_that_were_started_early_give_way_to_the_command() -> None:
     before = os.nice(0)
     for _ in range(2):  # the second time in processes that are there already

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +11,22 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.artifacts import CARD, DATASET, TRAIN
+from recipeline.engine.local import LocalWorkers
+from recipeline.engine.workers import Call
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.cards import StepResults, draw_card, page_of
 from recipeline.orchestration.chain import Chain, run_chain, run_step
 from recipeline.orchestration.session import Session
+from recipeline.orchestration.step import Step
 from recipeline.orchestration.trail import Trail
 from recipeline.reports.page import Page
+from recipeline.tracking._compat import NOTE
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
 from tests.conftest import Project
 from tests.reports.helpers import card_of
-from tests.sessions import NAMES, lines_of, open_toys
+from tests.sessions import NAMES, Toys, lines_of, open_toys
 
 
 @pytest.mark.xdist_group("cards")
@@ -68,7 +74,7 @@ def test_a_card_is_made_of_what_its_run_has_saved(store: Store, tmp_path: Path) 
 
 def test_a_card_and_its_plots_are_saved_and_what_could_not_be_drawn_is_said_and_kept(store: Store, tmp_path: Path) -> None:
     page = Page("<html></html>", {"shares": b"png"}, ["The plot b could not be drawn"])
-    session = open_toys(store, tmp_path, draw=lambda *_: page)
+    session = open_toys(store, tmp_path, draw=lambda *_: (lambda: page, ()))
     with session.open_run("ingest") as run:
         draw_card(session, run, "ingest", lambda: None)
     assert lines_of(session) == ["warning: ingest: The plot b could not be drawn"]
@@ -79,7 +85,7 @@ def test_a_card_and_its_plots_are_saved_and_what_could_not_be_drawn_is_said_and_
 def test_a_server_that_is_silent_is_told_as_a_card_that_could_not_be_saved(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = open_toys(store, tmp_path, draw=lambda *_: Page("", {}, []))
+    session = open_toys(store, tmp_path, draw=lambda *_: (Page, ()))
     with session.open_run("ingest") as run:
         monkeypatch.setitem(patience._silent_until, patience._server_of(store.uri), time.monotonic() + 60)
         draw_card(session, run, "ingest", lambda: None, UnavailableError("The store is away."))
@@ -91,9 +97,9 @@ def trails(store: Store, folder: Path) -> tuple[Session, list[Trail]]:
     """Return a session of toys, and a list that its cards' trails are added to."""
     drawn: list[Trail] = []
 
-    def draw(*given: Any) -> Page:
+    def draw(*given: Any) -> Call:
         drawn.append(given[-1])
-        return Page(f"<header>{given[0]}</header><main></main>")
+        return Page, (f"<header>{given[0]}</header><main></main>",)
 
     return open_toys(store, folder, draw=draw), drawn
 
@@ -151,7 +157,7 @@ def test_the_card_of_a_failure_does_not_wait_long_for_a_store_that_is_away(
     store: Store, tmp_path: Path, error: BaseException | None, limit: float | None
 ) -> None:
     limits = []
-    session = open_toys(store, tmp_path, draw=lambda *_: limits.append(patience._LIMIT.get()) or Page("<html></html>"))
+    session = open_toys(store, tmp_path, draw=lambda *_: limits.append(patience._LIMIT.get()) or (Page, ("<html></html>",)))
     with session.open_run("ingest") as run:
         draw_card(session, run, "ingest", lambda: None, error)
     assert limits == [limit]
@@ -181,5 +187,109 @@ def test_a_card_is_read_once_and_a_missing_one_is_empty(store: Store, tmp_path: 
     assert page_of(session, run.id) == "<header>ingest</header><main></main>"
     card.unlink()
     assert page_of(session, run.id) == "<header>ingest</header><main></main>"
-    assert page_of(open_toys(store, tmp_path), run.id) == ""
+    later = open_toys(store, tmp_path)
+    assert [page_of(later, run.id) for _ in range(2)] == ["", ""]
+    (line,) = lines_of(later)
+    assert line.startswith(f"note: run {run.id} has no card that can be read")
     assert page_of(session, "no run") == ""
+
+
+# --- beside the steps ----------------------------------------------------------------------------------------------------
+
+
+class Counted(LocalWorkers):
+    """Workers whose processes run, and that note what they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.begun: list[Call] = []
+
+    def begin(self, call: Call) -> Callable[[], Any]:
+        self.begun.append(call)
+        return super().begin(call)
+
+
+def chain_of(session: Session, names: tuple[str, ...] = NAMES) -> Chain:
+    chain = Chain()
+    with session.open_run("main") as run:
+        run_chain(session, names, {}, chain, nested_in=run.id)
+    return chain
+
+
+def stored_card(session: Session, run_id: str) -> str:
+    """Return the card of a finished run, as another command finds it."""
+    reader = session.reader.fresh()
+    assert reader.runs.get(run_id).info.status == "FINISHED"
+    assert CARD.name in reader.names(run_id)[1]
+    with reader.view(CARD.name, run_id) as path:
+        return CARD.read(path)
+
+
+def test_in_a_chain_a_card_is_begun_at_the_end_of_its_step_and_saved_when_results_are_waited_for(
+    store: Store, tmp_path: Path
+) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def look(session: Session) -> None:
+        seen.append(tuple(session.cards))
+
+    toys, workers = Toys(), Counted()
+    session = open_toys(store, tmp_path, toys, workers=workers)
+    work = toys.step
+
+    def step(name: str) -> Step:
+        made = work(name)
+
+        def wait(session: Session, run: StepRun, **params: str) -> str:
+            look(session)
+            results = session.workers.map([(int, ()), (int, ())])
+            look(session)
+            assert list(results) == [0, 0]
+            look(session)
+            return made.work(session, run, **params)
+
+        return replace(made, work=wait) if name == "train" else made
+
+    session.step = step
+    chain = chain_of(session)
+    ingest, split, train = chain.lineage.values()
+    assert seen == [(), (), (ingest, split)]
+    assert len(workers.begun) == 3
+    assert session.workers is workers
+    assert [stored_card(session, run_id) for run_id in (ingest, split, train)] == ["<html></html>"] * 3
+    assert all("artifacts/card.html" in store.client.get_run(it).data.tags[NOTE] for it in (ingest, split, train))
+
+
+@pytest.mark.parametrize("error", [UnavailableError("The store is away."), ValueError("a bug"), KeyboardInterrupt()])
+def test_what_ends_a_chain_leaves_no_finished_step_without_its_card(store: Store, tmp_path: Path, error: BaseException) -> None:
+    toys = Toys(errors={"train": error})
+    session = open_toys(store, tmp_path, toys)
+    with pytest.raises(type(error)):
+        chain_of(session)
+    finished = [run for run in store.client.search_runs([session.experiment_id]) if run.info.status == "FINISHED"]
+    assert sorted(run.data.tags["recipeline.step"] for run in finished) == ["ingest", "split"]
+    assert [stored_card(session, run.info.run_id) for run in finished] == ["<html></html>"] * 2
+
+
+def test_a_card_whose_worker_is_gone_is_drawn_here(store: Store, tmp_path: Path) -> None:
+    class Gone(LocalWorkers):
+        def begin(self, call: Call) -> Callable[[], Any]:  # noqa: ARG002
+            return lambda: 1 / 0
+
+    session = open_toys(store, tmp_path, workers=Gone(1))
+    run, _ = run_step(session, "ingest", {}, "")
+    assert stored_card(session, run.id) == "<html></html>"
+    assert not [line for line in lines_of(session) if "warning" in line]
+
+
+def test_a_late_card_that_cannot_be_saved_is_told_on_its_run(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StepRun, "close_card", lambda _: 1 / 0)
+    session = open_toys(store, tmp_path)
+    chain = chain_of(session)
+    for name, run_id in chain.lineage.items():
+        assert any(line.startswith(f"warning: {name}: This card could not be saved") for line in lines_of(session))
+        tags = store.client.get_run(run_id).data.tags
+        assert "ZeroDivisionError" in tags["recipeline.card_failures"]
+        assert tags["recipeline.outcome"] == "ok"

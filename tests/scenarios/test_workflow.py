@@ -130,8 +130,20 @@ def test_a_chain_that_is_all_cached_imports_nothing_that_fits_or_draws_in_any_of
     assert imported & {"joblib", "matplotlib", "sklearn", "skops"} == set()
 
 
+def pictures(project: Project, chain: str) -> dict[str, bytes]:
+    """Return the plots of a chain's cards by step and name."""
+    found: dict[str, bytes] = {}
+    for step in ("ingest", "split", "evaluate"):
+        folder = artifact_path(project, project.tags(chain)[f"recipeline.{step}_run_id"], "plots")
+        found |= {f"{step} {path.name}": path.read_bytes() for path in folder.iterdir()}
+    return found
+
+
 def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metrics(project: Project) -> None:
-    """For every kind of model, to the last digit, and with one worker as with two."""
+    """For every kind of model, to the last digit, and with one worker as with two.
+
+    Workers draw the pictures, too, and they are the same to the byte.
+    """
     project.write_recipe(use_every_kind)
     project.write_profile(engine={"n_jobs": 2})
     chain = project.ok("main").run_id
@@ -155,8 +167,13 @@ def test_step_by_step_with_and_without_run_ids_and_the_chain_give_the_same_metri
     assert project.tags(evaluate.run_id)["recipeline.train_run_id"] == train
 
     project.write_profile()
+    project.draws = True
     again = project.ok("main", cache="off").run_id
     assert whole_result(project, project.tags(again)["recipeline.evaluate_run_id"]) == expected
+    drawn = pictures(project, chain)
+    assert len(drawn) >= 12
+    assert all(png.startswith(b"\x89PNG") for png in drawn.values())
+    assert {**drawn, **pictures(project, again)} == drawn
     assert len(project.runs("train")) == 4
 
 

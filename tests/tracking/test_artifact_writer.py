@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from recipeline.artifacts import CARD, plot
-from recipeline.tracking.artifact_writer import Writer
+from recipeline.tracking._compat import NOTE
+from recipeline.tracking.artifact_writer import LATE_VIEWS, Writer
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
@@ -29,6 +32,41 @@ def test_cards_have_a_digest_in_the_manifest_and_are_not_among_what_a_run_needs(
     manifest = json.loads(path.read_text(encoding="utf-8"))
     assert (manifest["files"], manifest["views"]) == ({}, {"card.html": file_digest(card)})
     with Reader(store.client).view(CARD.name, run.id) as found:
+        assert CARD.read(found) == "<html>"
+
+
+@pytest.mark.parametrize("has_results", [True, False])
+def test_a_card_that_is_saved_after_the_close_is_found_by_name_and_changes_no_result(
+    store: Store, tmp_path: Path, has_results: bool
+) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        if has_results:
+            run.add_model("m-1", {})
+        run.describe("before")
+    manifests = [path.read_bytes() for path in (tmp_path / "mlruns").rglob("manifest.json")]
+    run.save(CARD, "<html>")
+    run.save(plot("residuals"), b"png")
+    run.describe("after")
+    run.close_card()
+    assert [path.read_bytes() for path in (tmp_path / "mlruns").rglob("manifest.json")] == manifests
+    reader = Reader(store.client)
+    assert (reader.faults(run.id), reader.names(run.id)) == ([], ([], ["card.html", "plots/residuals.png"]))
+    with reader.view(CARD.name, run.id) as found:
+        assert CARD.read(found) == "<html>"
+    assert store.client.get_run(run.id).data.tags[NOTE] == "before\n\nafter"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"../card.html": "d"}', '{"card.html"', "7"])
+def test_a_list_of_late_cards_that_is_none_is_none(store: Store, tmp_path: Path, content: str) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.add_model("m-1", {})
+    run.save(CARD, "<html>")
+    run.close_card()
+    (path,) = (tmp_path / "mlruns").rglob(LATE_VIEWS)
+    path.write_text(content, encoding="utf-8")
+    reader = Reader(store.client)
+    assert reader.names(run.id) == ([], [])
+    with reader.view(CARD.name, run.id) as found:
         assert CARD.read(found) == "<html>"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -44,6 +45,13 @@ def way_to(here: str, there: str, name: str) -> str:
 def place_of(uri: str, name: str) -> str:
     """Return the path or URI of the file `name` in an artifact folder."""
     return str(as_path(uri) / name) if is_local(uri) else f"{uri}/{name}"
+
+
+class Kept:
+    """A file that is there for as long as this object is."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._close = weakref.finalize(self, stack.close)
 
 
 class ArtifactFolders:

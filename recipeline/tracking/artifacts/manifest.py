@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import weakref
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,19 @@ from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
 from recipeline.tracking._compat import is_local
-from recipeline.tracking.artifact_writer import FORMAT, MANIFEST, NO_RESULTS, read_manifest
+from recipeline.tracking.artifact_writer import FORMAT, LATE_VIEWS, MANIFEST, NO_RESULTS, read_late_views, read_manifest
 from recipeline.tracking.artifacts.artifact_cache import ArtifactCache, file_digest
 from recipeline.tracking.artifacts.artifact_folders import (
     CHANGED,
     MISSING,
     UNREADABLE,
     ArtifactFolders,
+    Kept,
     require_answer,
     state_of,
 )
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.tags import RunTags
-
-
-class _Kept:
-    """A file that is there for as long as this object is."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._close = weakref.finalize(self, stack.close)
 
 
 class Reader:
@@ -100,7 +93,7 @@ class Reader:
         """
         with ExitStack() as stack:
             path = stack.enter_context(self._whole(artifact.name, run_id, digest))
-            return artifact.open(path, _Kept(stack.pop_all()))
+            return artifact.open(path, Kept(stack.pop_all()))
 
     def copy(self, name: str, run_id: str, folder: Path) -> None:
         """Copy the file of the artifact `name` into `folder` without reading it.
@@ -114,8 +107,7 @@ class Reader:
 
     def names(self, run_id: str) -> tuple[list[str], list[str]]:
         """Return the names of the run's results, and of its cards and plots."""
-        manifest = self._manifest(run_id)
-        return [*manifest["files"]], [*manifest.get("views", {})]
+        return [*self._manifest(run_id)["files"]], [*self._views(run_id)]
 
     @contextmanager
     def view(self, name: str, run_id: str) -> Iterator[Path]:
@@ -125,7 +117,7 @@ class Reader:
         ------
         UnavailableError, MlflowException, OSError : it cannot be read.
         """
-        digest = self._manifest(run_id).get("views", {}).get(name, "")
+        digest = self._views(run_id).get(name, "")
         with self.folders.file(self.root(run_id), name, digest) as path:
             yield path
 
@@ -258,6 +250,14 @@ class Reader:
                 raise _broken(MANIFEST, run_id, CHANGED)
             self._manifests[run_id] = manifest
         return self._manifests[run_id]
+
+    def _views(self, run_id: str) -> dict[str, str]:
+        """Return the digests of the run's card and plots by name, as far as it noted them."""
+        noted: dict[str, str] = self._manifest(run_id).get("views", {})
+        if not noted:
+            with suppress(UnavailableError), self._file(LATE_VIEWS, run_id, "") as path:
+                return read_late_views(path)
+        return noted
 
     def _noted_digest(self, run_id: str) -> str:
         """Return the sha256 of a run's manifest; empty for a run of 0.2.0 or earlier."""
