@@ -27,7 +27,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import nbformat
 import numpy as np
 import pandas as pd
 import yaml
@@ -296,6 +295,8 @@ def cards_of_classes(folder: Path, name: str) -> dict[str, Path]:
 
 def notebook_page(card: Path) -> str:
     """Return the saved notebook as a page, with the chain's card in place."""
+    import nbformat  # not above: it takes a second, and tests use other parts of this module
+
     from recipeline.project import RunResult
 
     result: Any = object.__new__(RunResult)

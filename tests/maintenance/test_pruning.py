@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import mlflow.cli
 import pytest
 from click.testing import CliRunner
 
@@ -176,6 +175,7 @@ def _files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _files_go_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run `mlflow gc` in this process: another takes seconds to import it."""
+    import mlflow.cli
 
     def run(_: list[str], *, input: str, **__: object) -> subprocess.CompletedProcess[str]:
         done = CliRunner().invoke(mlflow.cli.cli, json.loads(input))

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import kubernetes_validate
 import pytest
 import yaml
 from mlflow import MlflowClient
 
 from recipeline.tracking.tags import RunTags
 from tests.conftest import ROOT
+from tests.manifests import require_valid
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("mlflow-kubernetes")]
 
@@ -46,7 +46,7 @@ class Cluster(ThreadingHTTPServer):
 
     def start(self, job: dict[str, Any]) -> dict[str, Any]:
         """Run a Job to its end, as its pod would be run, and keep its condition."""
-        kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
+        require_valid(job)
         (container,) = job["spec"]["template"]["spec"]["containers"]
         given = {one["name"]: one["value"] for one in container["env"] if "value" in one}
         image = {

@@ -7,9 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tests.conftest import ROOT
 from tests.scenarios.test_readme import ask_less, copy_project
@@ -27,6 +25,9 @@ def executed(project: Path) -> list[tuple[Any, Any]]:
 
     Each is a pair: as it was saved, and as it is now.
     """
+    import nbformat  # not above: these two take a second, in each worker
+    from nbclient import NotebookClient
+
     saved = nbformat.read(NOTEBOOK, as_version=4)
     again = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(again, timeout=300, resources={"metadata": {"path": str(project / "examples")}}).execute()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from recipeline.inference.model_info import Feature
 from recipeline.serving.kinds.every import KINDS
-
-jsonschema = pytest.importorskip("jsonschema")
 
 CATEGORY = Feature("c", type="category", categories=("a", "b"), train_min=0, train_max=1)
 CASES: dict[str, tuple[Feature, list[Any], list[Any]]] = {
@@ -23,7 +22,7 @@ CASES: dict[str, tuple[Feature, list[Any], list[Any]]] = {
 
 def fits(feature: Feature, value: Any, *, reject: bool = False) -> bool:
     schema = KINDS[feature.type].schema(feature, reject=reject)
-    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
+    return bool(jsonschema_rs.Draft202012Validator(schema).is_valid(value))
 
 
 @pytest.mark.parametrize("name", KINDS)
