@@ -22,9 +22,15 @@ def import_object(path: str, *, where: str) -> Any:
 
     Raises
     ------
-    UsageError : the module cannot be found or has no such name.
+    UsageError : it is no dotted path, the module cannot be found, or it has no such name.
     """
     module_name, _, name = path.rpartition(".")
+    if not module_name or not all(part.isidentifier() for part in path.split(".")):
+        raise UsageError(
+            f"{where} must be the import path of an installed object, as in package.module.name.",
+            got=f"'{path}'",
+            fix="Correct the path.",
+        )
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

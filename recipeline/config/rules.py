@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from recipeline.config.settings import Settings
+from recipeline.config.settings import Label, Settings
+from recipeline.config.table import ImportPath
 from recipeline.metrics.catalogue import Metric
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -21,13 +22,13 @@ class FurtherMetric(Settings):
 
     #: The name in tables, gates and tags; of the catalogue, or one's own.
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,60}$")
-    function: str | None = None
+    function: ImportPath | None = None
     #: Whether a greater value is better; required for an own metric.
     greater_is_better: bool | None = None
     #: What an own function gets as predictions; without it numbers, of classes labels.
     needs: Literal["numbers", "labels", "probabilities"] | None = None
     #: The name for people; without it `name`, with spaces.
-    label: str = Field(default="", max_length=60)
+    label: Label = Field(default="", max_length=60)
     params: dict[str, Any] = {}
 
     @model_validator(mode="after")

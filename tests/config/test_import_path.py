@@ -84,3 +84,13 @@ def test_a_distribution_has_the_name_that_it_is_installed_under(monkeypatch: pyt
     versions["xgboost-cpu"] = "2.0"
     assert installed_distribution("xgboost") == ("xgboost-cpu", "2.0")
     assert installed_distribution("custom") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["draw", "", ".", "..", ".draw", "custom..draw", "custom.draw.", "1.2", "a b.c", "custom.draw\n"]
+)
+def test_what_is_no_dotted_path_is_refused(path: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"must be the import path of an installed object, as in package\.module\.name\. Got '"
+    ):
+        import_object(path, where="recipe.yaml: 'x'")

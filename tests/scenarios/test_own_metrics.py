@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from recipeline.artifacts import BASELINE, DECISION, DRIFT_REPORT, INSPECTION, LEADERBOARD, METRICS, MODEL_INFO, TRAIN
+from recipeline.config.checking.metric_settings import TAKEN
 from tests.conftest import Project
 
 HERE = "tests.scenarios.test_own_metrics"
@@ -70,7 +71,9 @@ def test_own_metrics_are_in_every_result_and_rank_the_candidates(project: Projec
     assert found.performance.scores["worst"] > 0
     assert low <= high
     assert of_run(project, "evaluate", BASELINE).errors.scores["worst"] > 0
-    assert project.runs("monitor")[0].data.metrics["worst"] == found.performance.scores["worst"]
+    logged = project.runs("monitor")[0].data.metrics
+    assert logged["worst"] == found.performance.scores["worst"]
+    assert {name for name in logged if "/" not in name} - set(found.performance.scores) <= set(TAKEN)
 
     project.ok("report", nested="on")
     nested = of_run(project, "report", INSPECTION).nested

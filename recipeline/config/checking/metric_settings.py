@@ -10,8 +10,12 @@ from recipeline.config.tasks import TASK_RULES
 from recipeline.errors import nearest
 from recipeline.metrics.catalogue import METRICS, NEEDS, further_metric, list_further
 
-#: Names of figures of a candidate that are no metrics.
-_TAKEN = ("cv_mean_score", "cv_std", "cv_fold_score", "fit_seconds", "settings_tried", "test_rows")
+#: Names of figures of a candidate, and of a run of `monitor`, that are no metrics.
+TAKEN = (
+    *("cv_mean_score", "cv_std", "cv_fold_score", "fit_seconds", "settings_tried", "test_rows"),
+    *("rows", "severity", "prediction_psi", "prediction_wasserstein", "prediction_label_psi", "domain_auc", "coverage"),
+    *("shadow_rows", "shadow_missed", "shadow_absolute_difference", "shadow_agreement", "shadow_error", "shadow_error_gain"),
+)
 
 
 #: The types of columns whose values may have limits each.
@@ -45,7 +49,7 @@ def refuse_further(task: str, more: Sequence[FurtherMetric]) -> str:
         if entry.function is None and known is None:
             hint = nearest(entry.name, list_further(task))
             return f"'{where}' must be a metric of the task {task}, or have a function. Got '{entry.name}' instead. {hint}"
-        if entry.function is not None and (known is not None or entry.name in _TAKEN):
+        if entry.function is not None and (known is not None or entry.name in TAKEN):
             return f"'{where}.name' must not be a name that is taken. Got '{entry.name}' instead. Rename the metric."
         if entry.needs is not None and entry.needs not in NEEDS[task]:
             return f"'{where}.needs' must be {' or '.join(NEEDS[task])} for the task {task}. Got '{entry.needs}' instead."
