@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,22 @@ MOST_DRAWS, _LEAST_DRAWS, _MOST_DRAWN = 200, 50, 20_000_000
 _OF_WEIGHTS = ("weights", "sample_weight")
 
 
+def find_weights(function: Callable[..., Any]) -> inspect.Parameter | None:
+    """Return the parameter of a function that takes weights; None: it takes none."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a function without a signature
+        return None
+    return next((parameters[name] for name in _OF_WEIGHTS if name in parameters), None)
+
+
 @dataclass(frozen=True)
 class Measure:
     """A further metric and the function that computes it.
 
     The function gets true and predicted values as its task's `given` makes them for `needs`, and weights where it has a
-    parameter for them and the rows have weights. `where` is its place in the recipe, for error messages.
+    parameter for them and the rows have weights; one that needs weights gets equal ones of rows without. `where` is its place
+    in the recipe, for error messages.
     """
 
     metric: Metric
@@ -39,19 +49,18 @@ class Measure:
     where: str = ""
 
     @cached_property
-    def weights_parameter(self) -> str | None:
-        """The name of the parameter that takes weights; None: it takes none."""
-        try:
-            plain = self.function.func if isinstance(self.function, partial) else self.function
-            names = inspect.signature(plain).parameters
-        except (TypeError, ValueError):  # a function without a signature
-            return None
-        return next((name for name in _OF_WEIGHTS if name in names), None)
+    def _weights(self) -> inspect.Parameter | None:
+        return find_weights(self.function)
 
     def __call__(self, true: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None) -> float:
-        """Return the value; raise whatever the function raises."""
-        taken = {} if weights is None or self.weights_parameter is None else {self.weights_parameter: weights}
-        return float(self.function(true, predicted, **taken))
+        """Return the value; raise whatever the function raises.
+
+        The function gets copies: what it writes into them must not change other metrics.
+        """
+        taken: dict[str, np.ndarray] = {}
+        if self._weights is not None and (weights is not None or self._weights.default is inspect.Parameter.empty):
+            taken = {self._weights.name: np.ones(len(true)) if weights is None else weights.copy()}
+        return float(self.function(true.copy(), predicted.copy(), **taken))
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,10 @@ class Scorer:
     def attempt(
         self, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None, threshold: float = HALF
     ) -> dict[str, float]:
-        """Return all metrics by name, with NaN for a further metric that fails."""
+        """Return all metrics by name, with NaN for a further metric that fails.
+
+        One that is infinite fails too.
+        """
         found = dict(self._task.score(target, predicted, weights, threshold))
         for it in self.more:
             given = self._given(it, target, predicted, threshold)
@@ -208,9 +220,10 @@ class Scorer:
         if measure is None:
             return self._task.score(true, said, weights, threshold)[name]
         try:
-            return measure(true, said, weights)
+            value = measure(true, said, weights)
         except Exception:  # whatever a function of the project's own raises for rows that it cannot score
             return math.nan
+        return value if math.isfinite(value) else math.nan
 
     def _value(
         self,

@@ -121,3 +121,40 @@ def test_a_single_group_has_no_limits_and_equal_seeds_draw_the_same_rows() -> No
     assert all(math.isnan(low) and math.isnan(high) for low, high in found.values())
     once, again = (scorer.resample("r2", NUMBERS, NUMBERS + NUMBERS % 3, np.arange(40), draws=60, seed=4) for _ in range(2))
     assert once.tolist() == again.tolist()
+
+
+def test_what_a_function_writes_into_its_arrays_changes_no_other_metric() -> None:
+    def spoil(true: np.ndarray, said: np.ndarray, weights: np.ndarray) -> float:
+        for values in (true, said, weights):
+            values *= 0
+        return 1.0
+
+    target, said, weights = NUMBERS.copy(), NUMBERS + NUMBERS % 3, 1 + NUMBERS % 2
+    for needs, task in (("numbers", "regression"), ("probabilities", "binary")):
+        scorer = Scorer(task, (0, 1), (own(spoil, needs), own(lambda true, _: float(np.sum(true)), needs, "sum")))
+        true, predicted = (target, said) if needs == "numbers" else ((NUMBERS % 2), said / 50)
+        before = [it.copy() for it in (true, predicted, weights)]
+        assert (
+            scorer.score(true, predicted, weights)["sum"] == scorer.attempt(true, predicted, weights)["sum"] == true.sum() > 0
+        )
+        for now, then in zip((true, predicted, weights), before, strict=True):
+            assert now.tolist() == then.tolist()
+
+
+def test_a_function_that_needs_weights_gets_equal_ones_of_rows_without() -> None:
+    def weighted(true: np.ndarray, said: np.ndarray, sample_weight: np.ndarray) -> float:
+        return float(np.average(np.abs(true - said), weights=sample_weight))
+
+    scorer, said, weights = Scorer(more=(own(weighted),)), NUMBERS + NUMBERS % 3, 1 + NUMBERS
+    for given_ in (None, weights):
+        assert scorer.score(NUMBERS, said, given_)["own"] == pytest.approx(scorer.value("mae", NUMBERS, said, given_))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_draw_of_which_a_metric_is_no_number_is_left_out(value: float) -> None:
+    scorer = Scorer(more=(own(lambda true, _: float(np.mean(true)) if 40.0 in true else value),))
+    low, high = scorer.intervals(NUMBERS, NUMBERS, np.arange(40), draws=200, seed=0)["own"]
+    assert 10 < low < high < 31
+    nowhere = Scorer(more=(own(lambda *_: value),))
+    assert np.isnan(nowhere.intervals(NUMBERS, NUMBERS, np.arange(40), draws=50, seed=0)["own"]).all()
+    assert math.isnan(nowhere.attempt(NUMBERS, NUMBERS)["own"])

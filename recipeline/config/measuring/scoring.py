@@ -12,7 +12,7 @@ from recipeline.config.recipe import Recipe
 from recipeline.config.rules import FurtherMetric
 from recipeline.errors import UsageError
 from recipeline.metrics.catalogue import NEEDS
-from recipeline.metrics.scorer import Measure, Scorer
+from recipeline.metrics.scorer import Measure, Scorer, find_weights
 from recipeline.metrics.tasks.every import TASKS
 
 
@@ -41,8 +41,9 @@ def _import(recipe: Recipe, entry: FurtherMetric, where: str) -> Callable[..., A
     if not callable(found):
         raise UsageError(f"{recipe.at(f'{where}.function')} must name a function.", got=f"'{entry.function}'")
     function = partial(found, **entry.params) if entry.params else found
+    weights = find_weights(found)
     try:
-        inspect.signature(found).bind(None, None, **entry.params)
+        inspect.signature(found).bind(None, None, **({weights.name: None} if weights else {}) | entry.params)
     except TypeError as error:
         raise UsageError(
             f"{recipe.at(f'{where}.function')} must be a function of true and predicted values and params.",

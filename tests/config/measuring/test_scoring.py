@@ -20,6 +20,11 @@ def own(function: str, **more: Any) -> dict[str, Any]:
     return {"name": "own", "function": function, "greater_is_better": False, **more}
 
 
+def weighted(true: np.ndarray, said: np.ndarray, weights: np.ndarray) -> float:
+    """Return the weighted error, of weights that must be given."""
+    return float(np.average(np.abs(true - said), weights=weights))
+
+
 def test_metrics_are_found_by_name_and_by_import_path_with_their_parameters() -> None:
     scorer = build_scorer(as_recipe(numbers("mae", "pinball_0.9", own("sklearn.metrics.max_error"))))
     assert [it.metric.name for it in scorer.more] == ["pinball_0.9", "own"]
@@ -32,6 +37,8 @@ def test_metrics_are_found_by_name_and_by_import_path_with_their_parameters() ->
     weights = np.array([1.0, 2.0, 3.0, 4.0])
     found = build_scorer(as_recipe(content), ("bad", "good")).score(target, said, weights)
     assert found["own"] == pytest.approx(fbeta_score([1, 0, 1, 0], [1, 1, 0, 0], beta=2, sample_weight=weights))
+    needs_weights = build_scorer(as_recipe(numbers(own(f"{__name__}.weighted"))))
+    assert needs_weights.score(target, said, weights)["own"] == pytest.approx(0.52)
 
 
 @pytest.mark.parametrize(
