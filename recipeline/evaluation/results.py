@@ -52,8 +52,8 @@ class Grades:
 class Best:
     """The measurements of the best candidate, besides its scores.
 
-    `interval_95` are bootstrap limits by metric, NaN where they are not defined; `accuracy_within` the share of rows by
-    tolerance of the target; `interval_90` the interval, or the set of labels, around predictions. `grades` is None where the
+    `interval_95` are bootstrap limits by metric, without one that is defined in no sample; `accuracy_within` the share of rows
+    by tolerance of the target; `interval_90` the interval, or the set of labels, around predictions. `grades` is None where the
     target is no whole number, `decisions` where it has no labels.
     """
 

@@ -68,9 +68,12 @@ def evaluate_best(
     ]
     return Best(
         candidate=candidate,
-        # Where rows are pieces of evidence in two ways, what is said must hold for both.
+        # Where rows are pieces of evidence in two ways, what is said must hold for both. A metric of the project's own may be
+        # defined in no sample.
         interval_95={
-            name: (min(it[name][0] for it in intervals), max(it[name][1] for it in intervals)) for name in intervals[0]
+            name: (min(it[name][0] for it in intervals), max(it[name][1] for it in intervals))
+            for name in intervals[0]
+            if np.isfinite([it[name] for it in intervals]).all()
         },
         interval_90=inside,
         **vars(TASKS[recipe.task].describe(target, predicted, recipe, codes, threshold)),

@@ -138,3 +138,17 @@ def test_a_random_split_with_too_few_rows_of_a_label_to_calibrate_is_not_scored(
     table.loc[[*train.index[:4], *test.index[:6]], "y"] = 1
     model = build_candidate(recipe, "L").fit(table[["x", "z"]], table["y"])
     assert score_random_split(table, {"L": model}, recipe, TargetCodes.learn(recipe, table), LocalWorkers(1))() is None
+
+
+def no_copies(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Return a number where no row is there twice, as in a bootstrap sample."""
+    return float(np.mean(predicted)) if len(np.unique(true)) == len(true) else float("nan")
+
+
+def test_a_metric_that_no_sample_has_is_without_an_interval() -> None:
+    entry = {"name": "alone", "function": f"{__name__}.no_copies", "greater_is_better": True}
+    recipe = as_recipe(small_recipe() | {"metrics": {"bootstrap_draws": 100, "more": [entry]}})
+    rows = draw().head(60)
+    rows["quality"] = np.arange(60.0)
+    best = evaluate_best("A", rows["quality"].to_numpy() + 1, INSIDE, rows, recipe, NUMBERS)
+    assert set(best.interval_95) == {"r2", "rmse", "mae"}

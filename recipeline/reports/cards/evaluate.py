@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -75,7 +76,7 @@ def ask_gates(candidate: str, passed: Sequence[bool]) -> str:
 def _scores(metrics: Metrics, verdict: Verdict, recipe: Recipe, task: Task) -> Plot:
     names, intervals = metrics.labels, metrics.best.interval_95
     values = [metrics.scores[name] for name in names]
-    low, high = ([intervals[name][end] for name in names] for end in (0, 1))
+    low, high = ([intervals.get(name, (math.nan, math.nan))[end] for name in names] for end in (0, 1))
     groups: dict[str, list[Measured]] = {}
     for (name, label), *(value, least, most) in zip(names.items(), values, low, high, strict=True):
         limits = tuple(Limit(it.rule, it.threshold, it.passed) for it in verdict.criteria if it.metric == name)
