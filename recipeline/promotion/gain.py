@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ class Answers:
 
     Predictions have shape (rows, repeats), or (rows, repeats, labels), as the target's `codes`. `folds` holds each row's fold,
     of the same shape; None if the models were not fitted for this comparison. `left_out` is the number of other rows, without
-    predictions. `weights` are those of the rows; None: all weights are equal.
+    predictions. `weights` are those of the rows; None: all weights are equal. `against_mean`: the champion is the mean
+    predictor, of which not every metric is defined.
     """
 
     target: np.ndarray
@@ -47,6 +49,7 @@ class Answers:
     left_out: int = 0
     weights: np.ndarray | None = None
     codes: TargetCodes = NUMBERS
+    against_mean: bool = False
 
     def losses(self, arm: str) -> np.ndarray:
         """Return the arm's squared errors, summed over labels, (rows, repeats)."""
@@ -66,13 +69,18 @@ class Answers:
 
         One that is not defined is left out.
         The metrics are those of `scorer`, else of the task. `thresholds` are those of the arms' decisions, else 0.5.
+
+        Raises
+        ------
+        UsageError : a further metric fails for a model.
         """
         scorer, found = scorer or Scorer(self.codes.task, self.codes.labels), {}
         for arm, predicted in self.predicted.items():
             threshold = (thresholds or {}).get(arm, HALF)
+            is_simple = self.against_mean and arm == CHAMPION
+            score = scorer.attempt if is_simple else partial(scorer.score, whose=f"the {arm}")
             found[arm] = [
-                scorer.score(self.target, predicted[:, repeat], self.weights, threshold, whose=f"the {arm}")
-                for repeat in range(predicted.shape[1])
+                score(self.target, predicted[:, repeat], self.weights, threshold) for repeat in range(predicted.shape[1])
             ]
         names = [
             name for name in found[CHALLENGER][0] if not any(math.isnan(it[name]) for of_arm in found.values() for it in of_arm)
@@ -136,7 +144,8 @@ def keep_answered(answers: Answers) -> Answers:
     predicted = {arm: values[kept] for arm, values in answers.predicted.items()}
     target, folds, left_out = answers.target[kept], answers.folds[kept], int((~kept).sum())
     weights = None if answers.weights is None else answers.weights[kept]
-    return Answers(target, answers.relations.take(kept), predicted, folds, left_out, weights, answers.codes)
+    related = answers.relations.take(kept)
+    return Answers(target, related, predicted, folds, left_out, weights, answers.codes, answers.against_mean)
 
 
 def reseed(estimator: BaseEstimator, seed: int) -> BaseEstimator:

@@ -153,7 +153,7 @@ class Contest:
                 linear = None
         predicted = {CHALLENGER: codes.from_columns(f"predicted {name}", out_of_fold)[:, None], CHAMPION: mean}
         related = relate_rows(train, self.recipe)
-        answers = keep_answered(Answers(target, related, predicted, folds, weights=weights, codes=codes))
+        answers = keep_answered(Answers(target, related, predicted, folds, weights=weights, codes=codes, against_mean=True))
         scored = folds[:, 0] >= 0
         r2 = None if linear is None else skill_score(answers.target, linear[scored], answers.weights)
         return answers, {"r2_linear_regression": r2, "limited": find_fitted(self.run)[1]}

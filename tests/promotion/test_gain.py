@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from sklearn.tree import DecisionTreeRegressor
 from recipeline.data.relating.relations import Relations
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.local import LocalWorkers
+from recipeline.errors import UsageError
 from recipeline.metrics.catalogue import Metric
 from recipeline.metrics.scorer import Measure, Scorer
 from recipeline.promotion.gain import Answers, cross_validate, measure_gain, reseed
@@ -471,3 +474,20 @@ def test_metrics_of_the_recipe_are_compared_at_each_arm_s_own_threshold() -> Non
     assert answers.scores()["recall"] == {CHALLENGER: 0.5, CHAMPION: 0.5}
     measured = measure_gain(answers, level=0.9, draws=100, seed=0, scorer=scorer, thresholds={CHALLENGER: 0.3})
     assert measured.scores["recall"] == {CHALLENGER: 1.0, CHAMPION: 0.5}
+
+
+def test_a_metric_that_the_mean_predictor_has_not_is_left_out_and_one_that_a_model_has_not_is_an_error() -> None:
+    def varied(_: np.ndarray, said: np.ndarray) -> float:
+        return 1.0 if np.ptp(said) else math.nan
+
+    answers = draw_answers(0)
+    constant = answers.predicted | {CHAMPION: np.full_like(answers.predicted[CHAMPION], answers.target.mean())}
+    scorer = Scorer(more=(Measure(Metric("varied", "varied"), varied, "numbers"),))
+    against_mean = replace(answers, predicted=constant, against_mean=True)
+    assert set(against_mean.scores(scorer)) == {"r2", "rmse", "mae"}
+    assert set(replace(answers, against_mean=True).scores(scorer)) == {"r2", "rmse", "mae", "varied"}
+    with pytest.raises(UsageError, match="The metric varied must be a number of the champion"):
+        replace(answers, predicted=constant).scores(scorer)
+    swapped_ = {CHALLENGER: constant[CHAMPION], CHAMPION: constant[CHALLENGER]}
+    with pytest.raises(UsageError, match="The metric varied must be a number of the challenger"):
+        replace(answers, predicted=swapped_, against_mean=True).scores(scorer)
