@@ -136,7 +136,7 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, SystemExit) and isinstance(error.code, int):
-        return error.code
+        return error.code or 1  # it did not finish: code of the project's own that calls sys.exit() ended it
     return 1
 
 

@@ -158,7 +158,10 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
         except _Terminated as error:
             echo(f"{name}: terminated", err=True)
             end(143, error, "terminated")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code:
+                raise
+            # Code of the project's own that calls sys.exit() would end the command as if it were done.
             echo(traceback.format_exc(), err=True, nl=False, as_is=True)
             end(1, error, f"{type(error).__name__}: {error}")
     gc.freeze()  # nothing is worth collecting at the end of the process

@@ -136,6 +136,14 @@ def test_a_bug_keeps_its_traceback() -> None:
     assert "ZeroDivisionError: a bug" in result.stderr
 
 
+@pytest.mark.parametrize("code", [0, None, "words"])
+def test_code_that_calls_exit_does_not_end_a_command_as_if_it_were_done(code: int | str | None) -> None:
+    result = invoke(raising(SystemExit(code)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Traceback" in result.stderr
+    assert "SystemExit" in result.stderr
+
+
 def test_an_interrupted_command_says_so() -> None:
     result = invoke(raising(KeyboardInterrupt()))
     assert (result.exit_code, result.stderr.strip()) == (130, "toy: interrupted")

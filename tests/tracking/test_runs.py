@@ -245,6 +245,7 @@ def test_a_tag_is_cut_to_what_every_store_takes(store: Store) -> None:
         (KeyboardInterrupt(), 130),
         (SystemExit(143), 143),
         (SystemExit("words"), 1),
+        (SystemExit(0), 1),
     ],
 )
 def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:
