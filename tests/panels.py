@@ -59,6 +59,9 @@ def no_choice(table: pd.DataFrame, kind: str) -> object:
     rows = table["year"] > 1983
     wrong = {
         "numbers": rows.astype(int),
+        "ragged": [True, [False, True]],
+        "three": (rows, rows, 1),
+        "all": rows | True,
         "short": rows[:-1].to_numpy(),
         "table": table > 0,
         "moved": rows.sort_index(ascending=False),
@@ -71,18 +74,21 @@ def no_choice(table: pd.DataFrame, kind: str) -> object:
 def years_apart(table: pd.DataFrame, kind: str = "whole") -> object:
     """Choose late people for testing, and deal the others by their number.
 
-    Kinds but `whole` and `frame` are no such choice.
+    Kinds but `whole`, `frame`, `hashes` and `huge` are no such choice.
     """
     is_test, fold = late_people(table), table["person"] % 3
     wrong = {
         "whole": (is_test, fold),
         "frame": (is_test.to_numpy(), fold.to_numpy(dtype=float)),
+        "hashes": (is_test, pd.util.hash_array(fold.to_numpy())),
+        "huge": (is_test, 1e300 * (fold + 1)),
         "gap": (is_test, fold.where(table["year"] > 1980, -1)),
         "missing": (is_test, fold.where(table["year"] > 1980)),
         "half": (is_test, fold + 0.5),
         "one": (is_test, fold * 0),
         "text": (is_test, fold.astype(str)),
         "short": (is_test, fold[:-1].to_numpy()),
+        "ragged": (is_test, [0, [1]]),
         "torn": (is_test, table["year"] % 2),
     }
     return wrong[kind]

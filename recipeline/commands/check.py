@@ -73,10 +73,11 @@ def _find_file_faults(recipe: str, profile: str) -> list[str]:
 
 
 def _find_faults(recipe: str, profile: str) -> list[str]:
-    """Return all faults of data source, metrics and candidates."""
+    """Return all faults of data source, split, metrics and candidates."""
     from recipeline.cli.environment import open_settings
     from recipeline.config.measuring.scoring import build_scorer
     from recipeline.data.origin.sources import check_source
+    from recipeline.data.splits import find_custom
     from recipeline.training.scaling import find_unscalable
     from recipeline.training.trial import find_faults
 
@@ -85,6 +86,8 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     with _collected(faults):
         check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
     trusted = settings.profile.service.trusted_types
+    with _collected(faults):
+        find_custom(settings.recipe)
     with _collected(faults):
         build_scorer(settings.recipe)
     names = list(settings.recipe.candidates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -60,34 +61,49 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
         raise DataError(
             f"The split must leave at least {need} {unit} to train on and 2 different targets to test on.",
             got=f"{found} and {test[recipe.target].nunique()}",
-            fix=_explain_joined(table, recipe) or "Name a larger table, or change split.test_size or cv.folds in the recipe.",
+            fix=_correct_rule(recipe)
+            or _explain_joined(table, recipe)
+            or "Name a larger table, or change split.test_size or cv.folds in the recipe.",
         )
     alone = [way for way in relate_rows(test, recipe).evidence() if way.is_clustered and way.count < 2]
     if alone and method != "random":
         raise DataError(
             f"The test rows must be of at least 2 {alone[0].unit}: a single one does not show how others differ.",
             got=alone[0].count,
-            fix="Raise split.test_size in the recipe, or name a larger table.",
+            fix=_correct_rule(recipe) or "Raise split.test_size in the recipe, or name a larger table.",
         )
-    codes, target = TargetCodes.learn(recipe, train), fit_target(train, recipe)
-    _require_labels(train, test, codes, recipe)
-    target = np.unique(target, return_inverse=True)[1] if codes.labels else target
-    for fold, (seen, unseen) in enumerate(cv_folds(train, recipe, method)):
+    _require_labels(train, test, TargetCodes.learn(recipe, train), recipe)
+    require_folds(train, recipe, method)
+    return train, test
+
+
+def require_folds(train: pd.DataFrame, recipe: Recipe, method: str, of: str = "", *, must_vary: bool = True) -> None:
+    """Raise DataError where candidates cannot be compared by the folds of some rows.
+
+    There are none, or one has no rows to fit to, or too few to score, or (if it `must_vary`) one target. `of` says of which
+    rows they are.
+    """
+    target, folds, of = fit_target(train, recipe), list(cv_folds(train, recipe, method)), f"the cross-validation{of}"
+    target = np.unique(target, return_inverse=True)[1] if TargetCodes.learn(recipe, train).labels else target
+    if not folds:
+        unit = f"values of '{recipe.split.time or recipe.split.group}'" if recipe.split.named else "distinct rows"
+        fix = "Lower cv.folds in the recipe, or name a larger table." if recipe.split.custom is None else _correct_rule(recipe)
+        raise DataError(f"The rows of {of} must have at least 2 different {unit}, to be dealt into folds.", got=1, fix=fix)
+    for fold, (seen, unseen) in enumerate(folds):
         if not len(seen):
             raise DataError(
-                f"Fold {fold} of the cross-validation has no training rows: "
+                f"Fold {fold} of {of} has no training rows: "
                 f"none is older than its test rows by more than {recipe.split.embargo_words}.",
                 fix="Lower split.embargo or cv.folds in the recipe, or name a longer table.",
             )
-        if len(unseen) < 2 or not np.ptp(target[unseen]):
+        if len(unseen) < 2 or (must_vary and not np.ptp(target[unseen])):
             raise DataError(
-                f"Fold {fold} of the cross-validation has no {skill_of(recipe.task).label}: its target must vary.",
+                f"Fold {fold} of {of} has no {skill_of(recipe.task).label}: its target must vary.",
                 got=f"{_as_word(fit_target(train.iloc[unseen[:1]], recipe)[0])} in each of its {len(unseen)} rows",
                 fix=f"Correct the folds of {recipe.split.custom.path}."
                 if recipe.split.custom is not None and FOLD in train
                 else "Lower cv.folds or change random_state in the recipe, or name a larger table.",
             )
-    return train, test
 
 
 def split_plainly(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -102,6 +118,11 @@ def split_plainly(table: pd.DataFrame, recipe: Recipe) -> tuple[pd.DataFrame, pd
 def stratify(table: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
     """Return what folds of the rows are stratified by, (rows,); None for numbers."""
     return TASKS[recipe.task].strata(fit_target(table, recipe))
+
+
+def _correct_rule(recipe: Recipe) -> str:
+    """Return what to do where a function of the project's own chose the rows, else ""."""
+    return f"Correct {recipe.split.custom.path}, or name a larger table." if recipe.split.custom is not None else ""
 
 
 def _explain_joined(table: pd.DataFrame, recipe: Recipe) -> str:
@@ -163,14 +184,28 @@ def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
 
     Raises
     ------
-    UsageError : its path cannot be imported, or is not a function.
+    UsageError : its path cannot be imported, is not a function, or is one of other arguments than a table and the params.
     """
     if recipe.split.custom is None:
         return None
     path, where = recipe.split.custom.path, recipe.at("split.custom")
     found = import_object(path, where=where)
     if not callable(found):
-        raise UsageError(f"{where} must be the import path of a function.", got=f"'{path}', a {type(found).__name__}", fix="")
+        raise UsageError(
+            f"{where} must be the import path of a function.",
+            got=f"'{path}', a {type(found).__name__},",
+            fix="Correct the path.",
+        )
+    try:
+        inspect.signature(found).bind(None, **recipe.split.custom.params)
+    except TypeError as error:
+        raise UsageError(
+            f"{where} must be a function of a table and params.",
+            got=f"'{path}', {error},",
+            fix=f"Correct it in {recipe.path}.",
+        ) from None
+    except ValueError:  # it has no signature to look at
+        pass
     function: Callable[..., Any] = found
     return function
 
@@ -196,9 +231,10 @@ def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.nda
         raise _no_split(recipe, f"must give every training row {words}.", f"{odd} training rows in no fold")
     if (count := len(np.unique(learned))) < 2:
         raise _no_split(recipe, "must return two folds at least.", f"{count}")
-    folds = np.where(is_test, -1, folds).astype(np.int64)
-    _require_whole_groups(table, folds, "on one side, and in one fold", "in several", recipe)
-    return is_test, folds
+    numbers = np.full(len(table), -1)  # in the order of the function's own, which may be beyond whole numbers of 64 bits
+    numbers[~is_test] = np.unique(learned, return_inverse=True)[1]
+    _require_whole_groups(table, numbers, "on one side, and in one fold", "in several", recipe)
+    return is_test, numbers
 
 
 def _as_values(said: Any, kinds: str, words: str, table: pd.DataFrame, recipe: Recipe) -> np.ndarray:
@@ -208,7 +244,10 @@ def _as_values(said: Any, kinds: str, words: str, table: pd.DataFrame, recipe: R
     ------
     UsageError : it is not a value of these kinds for each row.
     """
-    found = np.asarray(said)
+    try:
+        found = np.asarray(said)
+    except ValueError:
+        raise _no_split(recipe, f"must return {words}.", "values of several lengths") from None
     faults = {
         f"{found.ndim} dimensions": found.ndim != 1,
         f"{found.size} values": found.size != len(table),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -162,7 +163,10 @@ def test_a_rule_of_the_projects_own_chooses_the_test_rows() -> None:
         ("table", UsageError, "2 dimensions"),
         ("moved", UsageError, "another index than the table's"),
         ("torn", UsageError, "the rows of a group on one side. Got 40 groups on both, for example person 1000"),
-        ("none", DataError, "2 different targets to test on. Got 40 and 0"),
+        ("ragged", UsageError, "must return a boolean for each of the 240 rows.*values of several lengths"),
+        ("three", UsageError, "values of several lengths"),
+        ("none", DataError, "2 different targets to test on. Got 40 and 0 instead. Correct tests.panels.no_choice, or name a"),
+        ("all", DataError, "to train on and 2 different targets to test on. Got 0 and 240 instead. Correct tests.panels.no_ch"),
     ],
 )
 def test_what_is_no_choice_of_test_rows_is_refused(kind: str, error: type[Exception], words: str) -> None:
@@ -171,17 +175,18 @@ def test_what_is_no_choice_of_test_rows_is_refused(kind: str, error: type[Except
         split_rows(draw_panel(), panel_recipe(group="person", custom=rule), "grouped")
 
 
-@pytest.mark.parametrize("kind", ["whole", "frame"])
+@pytest.mark.parametrize("kind", ["whole", "frame", "hashes", "huge"])
 def test_a_rule_may_deal_the_folds_too_and_they_are_those_of_every_fit(kind: str) -> None:
     recipe = panel_recipe(group="person", custom={"path": "tests.panels.years_apart", "params": {"kind": kind}})
     train, test = split_rows(draw_panel(), recipe, "grouped")
     assert FOLD not in test
     dealt = list(cv_folds(train, recipe, "grouped"))
-    assert [set(train["person"].iloc[unseen] % 3) for _, unseen in dealt] == [{0}, {1}, {2}]
+    parts = [set(train["person"].iloc[unseen] % 3) for _, unseen in dealt]
+    assert sorted(parts, key=min) == [{0}, {1}, {2}]
     for seen, unseen in dealt:
         assert sorted([*seen, *unseen]) == list(range(len(train)))
     inside = relate_rows(train, recipe).take(dealt[0][0])  # a search within the first fold has the two others
-    assert [set(train["person"].iloc[dealt[0][0]].iloc[unseen] % 3) for _, unseen in inside.deal(5, 0)] == [{1}, {2}]
+    assert [set(train["person"].iloc[dealt[0][0]].iloc[unseen] % 3) for _, unseen in inside.deal(5, 0)] == parts[1:]
     alone = relate_rows(train, recipe).take(dealt[0][1])
     assert len(list(alone.deal(5, 0))) == 5  # one fold cannot be divided by folds
 
@@ -195,6 +200,7 @@ def test_a_rule_may_deal_the_folds_too_and_they_are_those_of_every_fit(kind: str
         ("one", "must return two folds at least. Got 1 instead"),
         ("text", "the number of a fold, .* for each of the 240 rows beside the booleans. Got the type"),
         ("short", "239 values"),
+        ("ragged", "the number of a fold, .* values of several lengths"),
         ("torn", "the rows of a group on one side, and in one fold. Got 30 groups in several, for example person 1000"),
     ],
 )
@@ -241,6 +247,20 @@ def test_a_rule_that_is_no_function_is_refused(path: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         find_custom(panel_recipe(custom=path))
     assert find_custom(panel_recipe()) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("tests.panels.no_choice", "missing a required argument: 'kind'"),
+        ({"path": "tests.panels.late_people", "params": {"frist": 3}}, "unexpected keyword argument 'frist'"),
+        ({"path": "tests.panels.late_people", "params": {"table": 3}}, "multiple values for argument 'table'"),
+        ("tests.panels.draw_nothing", "has no 'draw_nothing'"),
+    ],
+)
+def test_arguments_that_a_rule_does_not_take_are_refused_before_anything_runs(rule: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        find_custom(panel_recipe(custom=rule))
 
 
 def test_test_rows_of_a_single_group_are_refused() -> None:

@@ -281,6 +281,19 @@ def test_a_recipe_that_cannot_be_ends_with_2_before_a_run_is_opened_or_a_row_rea
     still_served(ran)
 
 
+def test_a_rule_of_the_split_that_cannot_be_is_told_by_check_and_before_a_run_is_opened(project: Project) -> None:
+    faults = {"json.dump": "Got 'json.dump', missing a required argument", "custom.nowhere.rule": "'custom.nowhere' cannot be"}
+    for path, words in faults.items():
+        project.write_recipe(lambda c, path=path: c.update(split={"custom": path}))
+        for command in ("check", "split", "main"):
+            outcome = project.run(command)
+            assert (outcome.exit_code, outcome.stdout) == (2, "")
+            assert "recipe.yaml: 'split.custom' must be " in outcome.stderr
+            assert words in outcome.stderr
+            assert "Traceback" not in outcome.stderr
+    assert project.runs() == []
+
+
 def test_a_candidate_that_cannot_be_is_told_before_the_first_of_the_steps_that_a_later_one_needs(project: Project) -> None:
     project.write_recipe(lambda c: c["candidates"]["DecisionTree"]["params"].update(max_dept=6))
     for command in ("train", "evaluate", "register", "promote"):

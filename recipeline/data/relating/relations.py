@@ -79,12 +79,15 @@ class Relations:
         """Yield (fit, score) row positions of folds that keep related rows together.
 
         With times, each fold is fitted to earlier rows only. Rows that have numbers of folds, two at least, are in these. Else
-        folds have about equal shares of each of the `strata`, (rows,); None: there are none.
+        folds have about equal shares of each of the `strata`, (rows,); None: there are none. There are fewer folds of fewer
+        groups or instants, and none of a single one.
         """
         if self.times is not None:
             return chain_folds(self.times, n_splits, self.embargo)
         if self.folds is not None and len(numbers := np.unique(self.folds)) > 1:
             return ((np.flatnonzero(self.folds != number), np.flatnonzero(self.folds == number)) for number in numbers)
+        if (n_splits := min(n_splits, count_distinct(self.groups))) < 2:
+            return iter(())
         if strata is not None:
             return deal_strata(self.groups, strata, n_splits, seed)
         return deal_folds(self.groups, n_splits, seed)

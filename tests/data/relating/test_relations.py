@@ -244,3 +244,11 @@ def test_keys_relate_rows_as_their_features_do(tmp_path: Path) -> None:
     assert found.groups.tolist() == known.groups.tolist()
     assert (found.times is None) == (known.times is None)
     assert not {*recipe.features} & {*keys.columns} - {recipe.split.group, recipe.split.time}
+
+
+def test_there_are_fewer_folds_of_fewer_groups_and_none_of_a_single_one() -> None:
+    groups, strata = np.repeat(np.arange(3), 20), np.arange(60) % 2
+    for some in (None, strata):
+        folds = list(Relations(groups).deal(5, 0, some))
+        assert sorted(groups[unseen][0] for _, unseen in folds) == [0, 1, 2]
+        assert list(Relations(groups * 0).deal(5, 0, some)) == []
