@@ -10,12 +10,13 @@ import pandas as pd
 from recipeline.config.measuring.scoring import build_scorer
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.relations import weigh_rows
-from recipeline.data.splits import cv_folds
+from recipeline.data.splits import cv_folds, require_folds
 from recipeline.data.target_codes import TargetCodes
 from recipeline.engine.workers import Workers
 from recipeline.evaluation.described import NestedEstimate
 from recipeline.inference.asking import ask_model
-from recipeline.training.cross_validation import compare_candidates, count_fits, rank
+from recipeline.training.candidates import components_of
+from recipeline.training.cross_validation import compare_candidates, rank
 from recipeline.training.tasks.every import TASKS
 
 
@@ -41,6 +42,10 @@ def estimate_nested(
     train : the training rows; their folds are those of train, of the split `method`.
     selected : the mean over the folds of the best candidate, to compare with.
     advance : called with the candidate of each fit, the fits done and their total.
+
+    Raises
+    ------
+    DataError : the rows without a fold cannot be divided into folds.
     """
     codes, weights = TargetCodes.learn(recipe, train), weigh_rows(train, recipe)
     scorer = build_scorer(recipe, codes.labels)
@@ -48,7 +53,10 @@ def estimate_nested(
     folds = list(cv_folds(train, recipe, method))
     scores: list[float] = []
     chosen: list[str] = []
-    total, done = count_fits(recipe, names) * len(folds), 0
+    for fold, (seen, _) in enumerate(folds):
+        require_folds(train.iloc[seen], recipe, method, f" without the rows of fold {fold}", must_vary=False)
+    inside = (list(cv_folds(train.iloc[seen], recipe, method)) for seen, _ in folds)
+    total, done = sum(len(components_of(recipe, names)) * (len(it) + 1) for it in inside), 0
     for fold, (seen, unseen) in enumerate(folds):
         results = []
         for fitted, complete in compare_candidates(recipe, names, train.iloc[seen], method, workers):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +9,14 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import f1_score, r2_score
 
 from recipeline.config.recipe import Recipe
-from recipeline.data.splits import cv_folds
+from recipeline.data.splits import cv_folds, split_rows
 from recipeline.engine.local import LocalWorkers
+from recipeline.errors import DataError
 from recipeline.evaluation.nested import estimate_nested
 from recipeline.training.cross_validation import Result, compare_candidates, rank
 from tests.classes import class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
+from tests.panels import draw_panel, draw_series, panel_recipe, series_recipe
 
 WORKERS = LocalWorkers(1)
 
@@ -65,3 +69,37 @@ def test_the_estimate_is_of_the_metric_that_ranks_the_candidates() -> None:
     [(seen, unseen), *_] = cv_folds(train, recipe, "grouped")
     said = choose(recipe, ["Logistic", "Tree"], train.iloc[seen]).model.predict(train[["x", "z"]].iloc[unseen])
     assert found.folds[0] == pytest.approx(f1_score(train["y"].iloc[unseen], said, pos_label="good"))
+
+
+def two_sites(table: pd.DataFrame) -> object:
+    """Choose half of the people for testing, and deal the others into two folds."""
+    return table["person"] % 2 == 0, table["person"] // 2 % 2
+
+
+def test_rows_without_a_fold_that_cannot_be_dealt_are_refused_and_nothing_is_chosen_by_name() -> None:
+    panel = draw_panel(people=8, years=12)
+    recipe = panel_recipe(group="person", custom=f"{__name__}.two_sites")
+    few = panel[panel["person"] < 1005]  # two people to learn from, each a fold
+    for rows, words in ((panel, ""), (few, "without the rows of fold 0 must have at least 2 different values of 'person'")):
+        train, _ = split_rows(rows, recipe, "grouped")
+        told: list[tuple[int, int]] = []
+        estimate = partial(
+            estimate_nested,
+            *(recipe, ["LinearRegression", "DecisionTree"], train, "grouped", WORKERS),
+            selected=0.5,
+            advance=lambda _, done, total, told=told: told.append((done, total)),
+        )
+        if words:
+            with pytest.raises(DataError, match=words):
+                estimate()
+        else:
+            assert np.isfinite(estimate().folds).all()
+            assert told[-1] == (12, 12)  # two candidates on two folds and all rows, twice
+
+
+def test_so_are_the_earliest_times() -> None:
+    recipe, table = series_recipe(), draw_series(60)
+    table["moment"] //= 12
+    train, _ = split_rows(table, recipe, "grouped")
+    with pytest.raises(DataError, match=r"without the rows of fold 0 must have at least 2 different values of 'moment'"):
+        estimate_nested(recipe, ["LinearRegression"], train, "grouped", WORKERS, selected=0.5)
