@@ -61,7 +61,7 @@ class Result:
     `out_of_fold` is the prediction of each training row by the fold that did not see it, shaped as `codes` (NaN where it is in
     no fold, as the earliest over time), all of them in `predict_seconds`; `model` is fitted on all training rows in
     `fit_seconds`; `found` are the searched parameters, the best of `settings_tried`; `cut_searches` is the number of its
-    searches that ran out of time.
+    searches that ran out of time, `empty_searches` of those that had no folds.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Result:
     cut_searches: int = 0
     codes: TargetCodes = NUMBERS
     metric: Metric = SKILL
+    empty_searches: int = 0
 
     @property
     def cv_mean_score(self) -> float:
@@ -83,13 +84,22 @@ class Result:
 
     @property
     def warning(self) -> str:
-        """Return a warning that results may differ on another machine, or ""."""
-        if not self.cut_searches:
-            return ""
-        return (
-            f"{self.name}: its time was over in {self.cut_searches} searches before all draws were tried; "
-            "on another machine the result may differ. Raise seconds, or lower iterations, in its search."
-        )
+        """Return a warning of searches that were cut or could not begin, or "".
+
+        Where one was cut, results may differ on another machine.
+        """
+        warnings = []
+        if self.cut_searches:
+            warnings.append(
+                f"its time was over in {self.cut_searches} searches before all draws were tried; "
+                "on another machine the result may differ. Raise seconds, or lower iterations, in its search."
+            )
+        if self.empty_searches:
+            warnings.append(
+                f"in {self.empty_searches} of its fits nothing was searched, and its own params were used: rows there have too "
+                "few groups, times or labels to be divided into folds. Lower cv.folds or split.embargo, or name a larger table."
+            )
+        return f"{self.name}: {' '.join(warnings)}" if warnings else ""
 
     @property
     def note(self) -> str:
@@ -256,7 +266,7 @@ def _collect(
     found = {
         key if len(parts) == 1 else f"{part}.{key}": value for part, it in searches.items() for key, value in it.params.items()
     }
-    cut = [fit for part in parts for fit in done[part].values() if fit.search and fit.search.is_cut]
+    tried = [fit.search for part in parts for fit in done[part].values() if fit.search]
     task, model = TASKS[codes.task], assemble_model(recipe, name, {part: fit.model for part, fit in full.items()})
     decided = task.decide(model, codes, target, out_of_fold, recipe, weights)
     return Result(
@@ -268,9 +278,10 @@ def _collect(
         sum(done[part][fold].predict_seconds for part in parts for fold in range(len(folds))),
         found,
         max(1, sum(it.draws for it in searches.values())),
-        len(cut),
+        sum(it.is_cut for it in tried),
         codes,
         recipe.ranked_by,
+        sum(not it.draws for it in tried),
     )
 
 

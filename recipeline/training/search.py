@@ -25,7 +25,10 @@ from recipeline.training.weights import TrainingRows
 
 @dataclass(frozen=True)
 class Found:
-    """The best parameters of `draws` tried; `is_cut`: the time limit was reached."""
+    """The best parameters of `draws` tried; `is_cut`: the time limit was reached.
+
+    None is tried where rows cannot be divided into folds.
+    """
 
     params: dict[str, Any]
     draws: int
@@ -53,9 +56,14 @@ def search_params(
     started, the first one excepted, and the result is marked as cut: on another machine it may differ. `build_candidate` has
     checked that the space names parameters of the estimator. Folds follow `relations`; `weights` of the rows are used in fits
     and scores; `transform` is the recipe's of the target, and `codes` are how predictions of it are scored.
+
+    A fold that has no rows to fit to, or none of a label, is left out. Over time these are the earliest.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
-    folds = list(relations.deal(n_splits, seed, DATA_TASKS[codes.task].strata(target)))
+    dealt = relations.deal(n_splits, seed, DATA_TASKS[codes.task].strata(target))
+    folds = [(seen, unseen) for seen, unseen in dealt if _is_complete(target[seen], target, codes)]
+    if not folds:
+        return Found({}, 0, is_cut=False)
     rows = TrainingRows(features, target, weights, relations.together)
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     best: dict[str, Any] = {}
@@ -74,6 +82,11 @@ def search_params(
             best, best_score = params, score
         tried += 1
     return Found(best, tried, tried < draws)
+
+
+def _is_complete(seen: np.ndarray, target: np.ndarray, codes: TargetCodes) -> bool:
+    """Whether a model can be fitted to the targets `seen`: all labels are there."""
+    return len(seen) > 0 and (not codes.labels or len(np.unique(seen)) == len(np.unique(target)))
 
 
 def _score(estimator: BaseEstimator, rows: TrainingRows, codes: TargetCodes, seen: np.ndarray, unseen: np.ndarray) -> float:

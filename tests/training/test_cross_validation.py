@@ -16,8 +16,9 @@ from recipeline.engine.local import LocalWorkers
 from recipeline.errors import UsageError
 from recipeline.training.candidates import build_candidate
 from recipeline.training.cross_validation import Result, compare_candidates, count_fits, rank
-from tests.classes import class_recipe, draw_classes
+from tests.classes import class_content, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
+from tests.panels import draw_series, series_content
 
 SEARCH = {
     "alias": "ridge",
@@ -214,3 +215,25 @@ def test_a_primary_metric_that_fails_in_a_fold_is_named_with_candidate_and_fold(
         UsageError, match=r"The metric rmsle in .*'metrics.more.0' cannot be computed of the candidate ElasticNet"
     ):
         compare(recipe, below, "ElasticNet")
+
+
+def test_a_search_without_folds_keeps_the_params_and_says_so() -> None:
+    """The first fold over time is fitted to the rows of one instant."""
+    content = series_content() | {"candidates": {"Ridge": SEARCH}}
+    train = draw_series(60)
+    for length, empty in ((15, 1), (1, 0)):
+        result = compare(as_recipe(content), train.assign(moment=train["moment"] // length))["Ridge"]
+        assert result.empty_searches == empty
+        assert result.found == {"ridge__alpha": 2.0}
+        assert result.warning == "" if not empty else "Ridge: in 1 of its fits nothing was searched" in result.warning
+
+
+def test_a_search_leaves_out_folds_that_lack_a_label() -> None:
+    content = class_content("binary", {"type": "category"}, "good", split={"time": "when"})
+    content["columns"]["when"] = {"role": "time"}
+    space = {"C": {"choice": [1e-6, 1.0]}}
+    content["candidates"] = {"Logistic": content["candidates"]["Logistic"] | {"search": {"space": space, "iterations": 2}}}
+    train = draw_classes(["bad", "good"], 240).assign(when=np.arange(240.0))
+    train.loc[:20, "y"] = "bad"  # the earliest of the folds inside of the first one
+    result = compare(as_recipe(content), train)["Logistic"]
+    assert (result.found, result.empty_searches, result.settings_tried) == ({"C": 1.0}, 0, 2)
