@@ -23,7 +23,7 @@ from recipeline.config.checking.task_settings import refuse_label, refuse_settin
 from recipeline.config.columns import is_nameless, is_pattern, matches, refuse_names, write_ranges
 from recipeline.config.recipe_keys import RecipeKeys
 from recipeline.config.settings import load_settings
-from recipeline.config.table import RESERVED_COLUMNS, RESERVED_PREFIX, Column
+from recipeline.config.table import OWN_PREFIX, RESERVED_COLUMNS, RESERVED_PREFIX, Column, is_reserved
 from recipeline.config.tasks import TASK_RULES
 from recipeline.errors import UsageError, guess, nearest
 
@@ -50,10 +50,10 @@ class Recipe(RecipeKeys):
     @classmethod
     def _columns_can_be_told_apart(cls, columns: dict[str, Column]) -> dict[str, Column]:
         for name, column in columns.items():
-            if name in RESERVED_COLUMNS or name.startswith(RESERVED_PREFIX):
+            if is_reserved(name):
                 raise ValueError(
                     f"'{name}' is reserved for a column of predictions or labels "
-                    f"({', '.join(RESERVED_COLUMNS)}, {RESERVED_PREFIX}...). Rename it here and in the table."
+                    f"({', '.join(RESERVED_COLUMNS)}, {RESERVED_PREFIX}..., {OWN_PREFIX}...). Rename it here and in the table."
                 )
             if not name.isprintable() or name != name.strip() or not name:
                 raise ValueError(f"a name must be printable text without spaces around it. Got {name!r} instead.")
@@ -146,7 +146,7 @@ class Recipe(RecipeKeys):
         matched: dict[str, str] = {}
         for pattern in stated.patterns:
             for name in names:
-                if name in stated.columns or name in RESERVED_COLUMNS or is_nameless(name) or not matches(name, pattern):
+                if name in stated.columns or is_reserved(name) or is_nameless(name) or not matches(name, pattern):
                     continue
                 if name in matched:
                     raise UsageError(

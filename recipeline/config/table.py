@@ -33,8 +33,17 @@ RESERVED_COLUMNS = (
 #: So begin the names of the columns of probabilities that `predict` adds for labels.
 RESERVED_PREFIX = "probability_"
 
+#: So begin the names of the columns that the library puts beside those of a table: folds, and hashes of rows.
+OWN_PREFIX = "recipeline."
+
 #: The names that VotingRegressor, which a mean of candidates is, has for its own parameters.
 RESERVED_MEMBERS = ("estimators", "weights", "n_jobs", "verbose")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a column of that name is one that is added to a table's."""
+    return name in RESERVED_COLUMNS or name.startswith((RESERVED_PREFIX, OWN_PREFIX))
+
 
 #: The `data` that asks for made-up rows, and the `data_source` of what was trained on them.
 SYNTHETIC = "synthetic"

@@ -69,6 +69,7 @@ def wide(tmp_path: Path, *patterns: str) -> Recipe:
 def test_a_pattern_stands_for_the_columns_of_a_table_in_its_order_and_an_own_entry_goes_before(tmp_path: Path) -> None:
     recipe = wide(tmp_path, "gene *", "p*H")
     found = recipe.with_columns(["gene b", "alcohol", "gene a", "Unnamed: 0", "prediction", "pH"])
+    assert found == recipe.with_columns(["gene b", "alcohol", "gene a", "pH", "probability_pH", "recipeline.pH"])
     assert [name for name in found.columns if name.startswith("gene")] == ["gene b", "gene a"]
     assert found.patterns == ("p*H",)  # matches none: pH has an entry of its own
     assert found.stated is recipe

@@ -9,6 +9,8 @@ import yaml
 
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.config.table import RESERVED_COLUMNS
+from recipeline.data.relating.grouping import COPIES
+from recipeline.data.relating.relations import FOLD
 from recipeline.errors import UsageError
 from recipeline.inference.batch import FAULT, FILE, ROW
 from recipeline.metrics.catalogue import metrics_of
@@ -91,7 +93,7 @@ def test_names_that_do_not_agree_are_refused(tmp_path: Path, change: Change, wor
     assert_refused(tmp_path, change, words)
 
 
-@pytest.mark.parametrize("name", [*RESERVED_COLUMNS, "probability_good", "probability_"])
+@pytest.mark.parametrize("name", [*RESERVED_COLUMNS, "probability_good", "probability_", FOLD, COPIES])
 def test_a_column_with_the_name_of_one_that_is_added_is_refused_as_feature_and_as_target(tmp_path: Path, name: str) -> None:
     def rename(old: str) -> Change:
         def change(content: dict[str, Any]) -> None:
