@@ -17,7 +17,8 @@ import yaml
 from recipeline.artifacts import ORDER
 from recipeline.orchestration.cache import CACHED
 from tests.conftest import NAME, ROOT, small_recipe
-from tests.scenarios.test_readme import all_runs, copy_project, lend_environment, run, stages
+from tests.scenarios.test_readme import all_runs, copy_project, lend_environment, run, stages, warm_python
+from tests.warm import UNDRAWN
 
 # --- the chain, twice ----------------------------------------------------------------------------------------------------
 
@@ -43,21 +44,23 @@ def test_make_pipeline_typed_again_reuses_all_steps_up_to_evaluate_and_changes_n
     profile.write_text(yaml.safe_dump(settings), encoding="utf-8")
     shutil.copy(empty_store, folder / "mlflow.db")
 
-    first = run("make pipeline", folder)
-    assert "Reused: none." in first
-    candidates = len(small_recipe()["candidates"])
-    assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates])
-    assert stages(folder) == {"1": "Production"}
+    typed = f"export {UNDRAWN}=1; make pipeline"
+    with warm_python(folder):
+        first = run(typed, folder)
+        assert "Reused: none." in first
+        candidates = len(small_recipe()["candidates"])
+        assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates])
+        assert stages(folder) == {"1": "Production"}
 
-    # The environment has the library's command too, which finds the project from any folder of it.
-    assert "first: R2 +" in run("cd docs && ../.venv/bin/recipeline history", folder)
+        # The environment has the library's command too, which finds the project from any folder of it.
+        assert "first: R2 +" in run("cd docs && ../.venv/bin/recipeline history", folder)
 
-    second = run("make pipeline", folder)
-    assert "Reused: ingest, split, train, evaluate." in second
-    assert CACHED == ("ingest", "split", "train", "evaluate")
-    assert f"Registered: {NAME} version 1, which existed already." in second
-    assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates, "main", "register", "promote"])
-    assert stages(folder) == {"1": "Production"}
+        second = run(typed, folder)
+        assert "Reused: ingest, split, train, evaluate." in second
+        assert CACHED == ("ingest", "split", "train", "evaluate")
+        assert f"Registered: {NAME} version 1, which existed already." in second
+        assert steps_run(folder) == sorted(["main", *ORDER, *["train"] * candidates, "main", "register", "promote"])
+        assert stages(folder) == {"1": "Production"}
 
 
 # --- the environment -----------------------------------------------------------------------------------------------------
