@@ -205,7 +205,7 @@ class Project:
         return cast(EntryPoint, load_command(word))
 
     def _session(self) -> Session:
-        return open_session(self.recipe, self.profile)
+        return open_session(self.recipe, self.profile, reads=True)
 
     @contextmanager
     def _opened(self) -> Iterator[Session]:

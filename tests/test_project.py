@@ -187,6 +187,15 @@ def test_a_failure_is_our_exception_with_the_sentence_that_is_typed_for(
         call(ran)
 
 
+def test_to_look_at_a_project_without_a_store_makes_none(tmp_path: Path, wines: pd.DataFrame, empty_store: Path) -> None:
+    project = Project(write_project(tmp_path / "project", wines, empty_store))
+    (project.folder / "mlflow.db").unlink()
+    for look in (project.history, project.inspect, lambda: project.load("leaderboard"), lambda: project.production):
+        with pytest.raises(UnavailableError, match=rf"No MLflow store at {project.folder}/mlflow.db: there is no such file\."):
+            look()
+    assert not list(project.folder.glob("mlflow.db*"))
+
+
 def test_a_folder_without_a_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="it has no MLproject"):
         Project(tmp_path)

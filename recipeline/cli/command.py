@@ -72,7 +72,7 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
         def run(recipe: str, profile: str, **options: str) -> Result:
             from recipeline.cli.environment import open_session
 
-            session = open_session(recipe, profile)
+            session = open_session(recipe, profile, makes=False)
             with session.open_run(name) as opened:
                 words = function(session, opened, **options)
             return Result(words, opened.exit_code, opened.id, opened.outcome, opened.values)

@@ -35,7 +35,7 @@ from recipeline.orchestration.step import Reporter, Step
 from recipeline.registry.ledger import Actor
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.failures import store_errors
-from recipeline.tracking.connection.sqlite import absolute, is_new
+from recipeline.tracking.connection.sqlite import absolute, is_new, path_of, why_none
 from recipeline.tracking.connection.store import Store, artifact_root, open_store
 from recipeline.tracking.tags import RunTags
 
@@ -65,9 +65,9 @@ def reporter() -> Reporter:
 
 
 def has_store(recipe: str, profile: str) -> bool:
-    """Whether the profile's store exists, without creating it; True for a server."""
-    settings = open_settings(recipe, profile)
-    return not is_new(settings.tracking_uri, root=settings.folder)
+    """Whether there is a store, without creating it; True for a server."""
+    path = path_of(open_settings(recipe, profile).store_uri)
+    return path is None or not why_none(path)
 
 
 def find_project() -> Path:
@@ -148,9 +148,11 @@ class CommandSettings:
     folder: Path
     cache_folder: Path
     root: Path
+    #: Where the user has named the store.
+    named_by: str
 
-    def open_store(self, *, reads: bool = False) -> Store:
-        """Open the store and return it; create the tables of a new one.
+    def open_store(self, *, reads: bool = False, makes: bool = True) -> Store:
+        """Open the store and return it; create the tables of a new one if it `makes` one.
 
         Raises
         ------
@@ -162,6 +164,8 @@ class CommandSettings:
             artifact_location=self.artifact_location,
             cache=self.cache_folder,
             reads=reads,
+            makes=makes,
+            named_by=self.named_by,
         )
 
     @property
@@ -201,15 +205,19 @@ def open_settings(recipe: str, profile: str) -> CommandSettings:
         folder=cwd if uri else root,
         cache_folder=Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("recipeline", appauthor=False)),
         root=root,
+        named_by="MLFLOW_TRACKING_URI" if uri else f"store.tracking_uri of the profile '{profile_path.stem}'",
     )
 
 
-def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bool = False, data: str = "") -> Session:
+def open_session(
+    recipe: str, profile: str, *, reads: bool = False, makes: bool = True, will_fit: bool = False, data: str = ""
+) -> Session:
     """Return the session of a command, with checked settings and an open store.
 
     Parameters
     ----------
-    reads : the command only reads and needs no permission to write to the store.
+    reads : the command only reads: it needs no permission to write to the store, and makes none.
+    makes : a SQLite store that does not exist is made; False: the command works on what is in one, and refuses.
     will_fit : start the workers before a new store is created, which takes as long, unless the rows of `data` are cached or
         missing.
     """
@@ -217,10 +225,10 @@ def open_session(recipe: str, profile: str, *, reads: bool = False, will_fit: bo
     if will_fit:
         check_source(data or settings.profile.data, settings.recipe, folder=settings.cwd)
     workers = open_workers(settings.profile.engine, settings.recipe, settings.root, reporter().say)
-    if will_fit and is_new(settings.tracking_uri, root=settings.folder):
+    if will_fit and makes and is_new(settings.tracking_uri, root=settings.folder):
         workers.start()
     patience.install(reporter().say)
-    store, caller = settings.open_store(reads=reads), CALLER.get()
+    store, caller = settings.open_store(reads=reads, makes=makes), CALLER.get()
     with store_errors(store.uri):
         adopted = None if caller else _adopted_run(store.client)
     return Session(

@@ -40,7 +40,7 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     """
     from recipeline.reports.cards.compare import Comparison
 
-    session = open_session(recipe, profile)
+    session = open_session(recipe, profile, makes=False)
     with session.open_run("compare") as run:
         chains = session.history.newest("main", limit=2)
         ids = [

@@ -10,6 +10,7 @@ from recipeline.cli.options import session_options
 from recipeline.errors import EXIT_BROKEN, UnavailableError
 from recipeline.maintenance.doctor import Finding, examine_files, examine_machine, examine_registry
 from recipeline.tracking.connection.failures import store_errors
+from recipeline.tracking.connection.sqlite import path_of
 
 _MARKS = {"ok": "✓", "note": "·", "broken": "✗"}
 
@@ -31,10 +32,10 @@ def doctor(recipe: str, profile: str) -> Result:
 
 
 def _examine_store(recipe: str, profile: str) -> list[Finding]:
-    if not has_store(recipe, profile):
-        return [Finding("note", "There is no store yet.", "make pipeline")]
-    os.environ.pop("MLFLOW_RUN_ID", None)  # it was named above
     settings = open_settings(recipe, profile)
+    if not has_store(recipe, profile):
+        return [Finding("note", f"There is no store yet at {path_of(settings.store_uri)}.", "make pipeline")]
+    os.environ.pop("MLFLOW_RUN_ID", None)  # it was named above
     files = [*examine_files(settings.store_uri, settings.artifact_root)]
     if files:
         return files

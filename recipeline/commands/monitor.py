@@ -92,7 +92,7 @@ def monitor(recipe: str, profile: str, data: str, labels: str, window: str, fail
     from recipeline.monitoring.verdict import DRIFT, SEVERITY
     from recipeline.monitoring.windows import Window
 
-    session, now = open_session(recipe, profile), time.time()
+    session, now = open_session(recipe, profile, makes=False), time.time()
     options = MonitorOptions(
         Window.parse(window, now),
         now,

@@ -29,7 +29,7 @@ def repair(recipe: str, profile: str) -> Result:
     Example: recipeline repair
     """
     moved = _relocate_store(recipe, profile)  # before a run writes to where the store was
-    session = open_session(recipe, profile)
+    session = open_session(recipe, profile, makes=False)
     with session.open_run("repair") as run:
         repaired, left = _repair_registry(session, run)
     lines = [*moved, *repaired, *(f"not repaired: {finding.what}\n    → {finding.fix}" for finding in left)]

@@ -51,7 +51,7 @@ def report(recipe: str, profile: str, nested: str) -> Result:
     Example: recipeline report
     """
     is_nested = parse_switch("nested", nested, default=False)
-    session = open_session(recipe, profile)
+    session = open_session(recipe, profile, makes=False)
     with store_errors(session.store.uri):
         chains = session.history.newest("main")
         ids = lineage_of_chain(chains[0], session.order) if chains else {}

@@ -83,7 +83,7 @@ def retrain(recipe: str, profile: str, data: str, mode: str, model: str, promote
     service's log by its request.
     Example: recipeline retrain --data new_wines.csv
     """
-    session = open_session(recipe, profile, will_fit=True, data=data)
+    session = open_session(recipe, profile, makes=not labels, will_fit=True, data=data)
     # The profile's own rows hold those that were there before.
     chosen = choose_word("mode", mode, (APPEND, REPLACE), default=APPEND if data or labels else REPLACE)
     with written(labelled_log(session, data, labels)) if labels else nullcontext(data) as rows:

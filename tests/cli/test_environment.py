@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,27 @@ def test_to_ask_whether_there_is_a_store_makes_none(project: Project) -> None:
     (project.folder / "mlflow.db").unlink()
     assert not has_store(*settings(project))
     assert not (project.folder / "mlflow.db").exists()
+    (project.folder / "mlflow.db").touch()
+    assert not has_store(*settings(project))
+
+
+def test_a_store_that_is_not_there_is_told_by_its_place_and_by_who_named_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.folder / "mlflow.db").unlink()
+    before = sorted(project.folder.iterdir())
+    monkeypatch.setenv(PROJECT, str(ROOT))
+    monkeypatch.chdir(project.folder)
+    for uri, words in (
+        ("", f"{project.folder}/mlflow.db: there is no such file. Correct store.tracking_uri of the profile 'test', or"),
+        ("sqlite:///typo.db", f"{project.folder}/typo.db: there is no such file. Correct MLFLOW_TRACKING_URI, or run"),
+        ("sqlite:///typo/a.db", f"{project.folder}/typo/a.db: the folder {project.folder}/typo does not exist. Correct MLFLOW"),
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        for how in ({"reads": True}, {"makes": False}, {"makes": False, "will_fit": True}):
+            with pytest.raises(UnavailableError, match=f"^No MLflow store at {re.escape(words)}"):
+                open_session(*settings(project), **how)
+    assert sorted(project.folder.iterdir()) == before
 
 
 def test_a_session_knows_who_gives_the_command_and_what_signs_the_ledger(

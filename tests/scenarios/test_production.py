@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from recipeline.cli.main import COMMANDS
 from recipeline.registry.ledger import Ledger
 from tests.conftest import NAME, MakeProject, Outcome, Project, few_trees, find_command, forget_mlflow, move_store, undrawn
 from tests.faults import in_fork
@@ -211,7 +212,33 @@ def test_under_the_policy_manual_a_challenger_that_passed_waits_for_approve(proj
 def test_doctor_on_no_store_makes_none(project: Project) -> None:
     (project.folder / "mlflow.db").unlink()
     assert broken(project) == []
+    assert f"There is no store yet at {project.folder}/mlflow.db." in project.ok("doctor").stdout
     assert not (project.folder / "mlflow.db").exists()
+    (project.folder / "mlflow.db").touch()
+    assert broken(project) == []
+    assert [path.stat().st_size for path in project.folder.glob("mlflow*")] == [0]
+
+
+#: Commands that work on what a store has: without one there is nothing that they could do.
+ON_A_STORE = "approve compare history monitor predict prune repair report rollback who_served why"
+
+
+@pytest.mark.parametrize("command", ON_A_STORE.split())
+def test_a_command_that_needs_a_store_makes_none(project: Project, command: str) -> None:
+    (project.folder / "mlflow.db").unlink()
+    before = sorted(project.folder.iterdir())
+    outcome = with_json(project, command)
+    assert outcome.exit_code == json.loads(outcome.stdout)["exit_code"] == 6
+    sentence = f"No MLflow store at {project.folder}/mlflow.db: there is no such file. Correct store.tracking_uri of"
+    assert sentence in json.loads(outcome.stdout)["error"]
+    assert sentence in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert sorted(project.folder.iterdir()) == before
+
+
+def test_every_command_is_known_to_need_a_store_or_to_do_without() -> None:
+    without = "backup check doctor new restore retrain serve server_down server_status server_up upgrade"
+    assert {*ON_A_STORE.split(), *without.split()} == {name.replace("-", "_") for name in COMMANDS}
 
 
 def test_doctor_finds_a_whole_project_whole(served: Project) -> None:

@@ -98,6 +98,22 @@ def holds_store(path: Path) -> bool:
     return True
 
 
+def why_none(path: Path) -> str:
+    """Return why there is no store in a SQLite file; "" where there is one."""
+    if holds_store(path):
+        return ""
+    if not path.parent.is_dir():
+        return f"the folder {path.parent} does not exist"
+    if not path.exists():
+        return "there is no such file"
+    return "the file is empty" if has_room(path) else "it is a database without MLflow's tables"
+
+
+def has_room(path: Path) -> bool:
+    """Whether a store can be made at a path without touching what others have there."""
+    return path.parent.is_dir() and not (path.exists() and path.stat().st_size)
+
+
 def is_writable(path: Path) -> bool:
     """Whether this user may write a SQLite file, and what SQLite keeps beside it."""
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))

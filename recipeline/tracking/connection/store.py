@@ -109,16 +109,24 @@ class Store:
 
 
 def open_store(
-    uri: str, *, root: Path, artifact_location: str | None = None, cache: Path | None = None, reads: bool = False
+    uri: str,
+    *,
+    root: Path,
+    artifact_location: str | None = None,
+    cache: Path | None = None,
+    reads: bool = False,
+    makes: bool = True,
+    named_by: str = "its URI",
 ) -> Store:
     """Return the store at `uri`; create the tables of a new one.
 
     A relative SQLite path lies in `root`. With `reads`, a SQLite file without write permission is opened too; it is neither
-    locked nor changed. A new SQLite file is made from an empty schema in `cache`; without one MLflow's migrations make it.
+    locked nor changed. With `reads`, or without `makes`, no SQLite file is made: a missing one is an error, which tells to
+    correct `named_by`. A new SQLite file is made from an empty schema in `cache`; without one MLflow's migrations make it.
 
     Raises
     ------
-    UnavailableError : it cannot be reached, read or written, or was moved without its records.
+    UnavailableError : it is not there, cannot be reached, read or written, or was moved without its records.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It logs a traceback of each database error that it raises; we say the error in one sentence.
@@ -127,6 +135,8 @@ def open_store(
     path = sqlite.path_of(uri)
     patience.install()
     with store_errors(uri):
+        if path and (reads or not makes):  # before MLflow exports the URI
+            _require_made(path, uri, named_by)
         if uri.startswith(("http://", "https://")):
             # MLflow's own client retries for minutes before it says that a server is down.
             # Any answer shows that it is reachable; permissions and certificates are left to MLflow's client.
@@ -164,6 +174,22 @@ def open_store(
         if files:
             require_in_place(files)
     return store
+
+
+def _require_made(path: Path, uri: str, named_by: str) -> None:
+    """Raise UnavailableError where a SQLite file is no store, and leave it so.
+
+    One that another command is making is waited for.
+    """
+    if not sqlite.why_none(path):
+        return
+    lock = store_lock(uri)
+    # Taking the lock would leave its file behind; who makes a store holds it, and has made that file.
+    with held(lock, uri) if Path(lock.lock_file).exists() and sqlite.is_writable(path) else nullcontext():
+        reason = sqlite.why_none(path)
+    if reason:
+        chain = ", or run the chain, which makes one: `make pipeline`" if sqlite.has_room(path) else ""
+        raise UnavailableError(f"No MLflow store at {path}: {reason}.", fix=f"Correct {named_by}{chain}.")
 
 
 def list_experiments(client: MlflowClient) -> dict[str, str]:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import re
+import shutil
 import socket
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import filelock
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
@@ -22,6 +27,49 @@ def test_a_store_that_is_not_there_is_unavailable_and_nothing_is_left_in_its_pla
         open_store("sqlite:///none/mlflow.db", root=tmp_path)
     assert error.value.exit_code == 6
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [{"reads": True}, {"makes": False}])
+@pytest.mark.parametrize(
+    ("name", "reason", "fix"),
+    [
+        ("gone.db", "there is no such file", "Correct MINE, or run the chain, which makes one: `make pipeline`."),
+        ("empty.db", "the file is empty", "Correct MINE, or run the chain, which makes one: `make pipeline`."),
+        ("none/gone.db", "the folder .*/none does not exist", "Correct MINE."),
+        ("other.db", "it is a database without MLflow's tables", "Correct MINE."),
+    ],
+)
+def test_where_there_is_no_store_none_is_made_to_read_it(
+    tmp_path: Path, how: dict[str, bool], name: str, reason: str, fix: str
+) -> None:
+    (tmp_path / "empty.db").touch()
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+        connection.execute("CREATE TABLE made (it INTEGER)")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(
+        UnavailableError, match=rf"^No MLflow store at {tmp_path}/{name}: {reason}\. {re.escape(fix)}$"
+    ) as error:
+        open_store(f"sqlite:///{name}", root=tmp_path, cache=tmp_path / "cache", named_by="MINE", **how)
+    assert error.value.exit_code == 6
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_store_that_another_command_is_making_is_waited_for(tmp_path: Path, empty_store: Path) -> None:
+    held_by_another = filelock.FileLock(tmp_path / "mlflow.db.lock", thread_local=False)
+
+    def make() -> None:
+        time.sleep(0.5)
+        shutil.copy(empty_store, tmp_path / "mlflow.db")
+        held_by_another.release()
+
+    held_by_another.acquire()
+    (tmp_path / "mlflow.db").touch()
+    maker = threading.Thread(target=make)
+    maker.start()
+    try:
+        assert list(open_store("sqlite:///mlflow.db", root=tmp_path, reads=True).experiments) == ["Default"]
+    finally:
+        maker.join()
 
 
 @pytest.mark.parametrize("name", ["file/mlflow.db", "folder", "garbage.db"])
