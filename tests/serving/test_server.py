@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -100,6 +101,30 @@ def test_a_service_on_an_empty_store_starts_and_says_what_to_do(project: Project
         state = server.wait(503).json()
         assert state["advice"] == "No version of SmallModel is in Production: make pipeline"
         assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    finally:
+        assert server.end(signal.SIGINT) == 130
+
+
+def test_a_service_without_a_store_makes_none_says_so_and_follows_the_one_that_the_chain_makes(
+    project: Project, empty_store: Path
+) -> None:
+    serve_profile(project, workers=1)
+    database = project.folder / "mlflow.db"
+    database.unlink()
+    server = Server(project)
+    try:
+        state = server.wait(503).json()
+        sentence = f"No MLflow store at {database}: there is no such file."
+        assert state["registry"]["error"].startswith(sentence)
+        assert "make pipeline" in state["registry"]["error"]
+        assert server.log.read_text().count(f"the registry does not answer: {sentence}") == 1
+        assert not list(project.folder.glob("mlflow.db*"))
+        shutil.copy(empty_store, database)
+        deadline = time.monotonic() + 30
+        while (state := server.wait(503).json())["registry"]["error"]:
+            assert time.monotonic() < deadline, state
+            time.sleep(0.2)
+        assert state["advice"] == "No version of SmallModel is in Production: make pipeline"
     finally:
         assert server.end(signal.SIGINT) == 130
 

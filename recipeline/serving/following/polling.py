@@ -162,7 +162,7 @@ class Poller:
     def __init__(self, board: Board, open_store: Callable[[], Store], model_name: str, aliases: Sequence[str]) -> None:
         self._board, self._open_store, self._model_name, self._aliases = board, open_store, model_name, aliases
         self._store: Store | None = None
-        self._failures = 0
+        self._failures, self._told = 0, ""
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -186,6 +186,12 @@ class Poller:
                 self._failures += 1
                 self._board.resign()
             self._wait(wakes)
+
+    def _tell(self, failure: str) -> None:
+        """Log a failure once, as long as it is the same."""
+        if failure != self._told:
+            _LOG.warning("the registry does not answer: %s", failure)
+        self._told = failure
 
     def _wait(self, wakes: int) -> None:
         """Wait until the registry is to be asked again, or until a wake after `wakes`."""
@@ -215,7 +221,8 @@ class Poller:
             self._failures += 1
             if not isinstance(error, RecipelineError | MlflowException | OSError):
                 _LOG.exception("the registry cannot be asked")
+            self._tell(say_failure(error))
             self._board.post({}, say_failure(error))
             return
-        self._failures = 0
+        self._failures, self._told = 0, ""
         self._board.post(holders)

@@ -251,6 +251,18 @@ def test_a_poller_that_cannot_tell_what_it_found_gives_way_to_another(
     assert len(failed) == 1
 
 
+def test_a_registry_that_does_not_answer_is_logged_once_until_it_says_something_else(
+    registry: Registry, make: Callable[..., Poller], caplog: pytest.LogCaptureFixture
+) -> None:
+    poller = make()
+    away, elsewhere = UnavailableError("It is away."), UnavailableError("It is elsewhere.")
+    for error in (away, away, elsewhere, elsewhere, None, elsewhere):
+        registry.error = error
+        poller.poll()
+    found = [record.getMessage() for record in caplog.records]
+    assert found == [f"the registry does not answer: {it}" for it in ("It is away.", "It is elsewhere.", "It is elsewhere.")]
+
+
 def test_a_full_disk_does_not_end_the_poller(
     registry: Registry, make: Callable[..., Poller], board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
