@@ -31,6 +31,9 @@ _WRITTEN, _FEWEST_WRITTEN = re.compile(r"([$\u20ac\u00a3]?)\s*[+-]?[0-9][0-9.,]*
 #: From here on float64 has no place for each whole number.
 _LONG = 2.0**53
 
+#: What is between the name and the type of a column that no recipe can have.
+TYPE = ": type "
+
 #: So many of a piece's large numbers are looked at.
 _LOOKED_AT = 100
 
@@ -128,7 +131,7 @@ class Look:
         if self.found:
             return ""
         if self.type:
-            return f"{self.name}: type {self.type}"
+            return f"{self.name}{TYPE}{self.type}"
         if not self.known:
             return f"{self.name}: no value in any row"
         if self.long:

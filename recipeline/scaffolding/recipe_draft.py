@@ -14,12 +14,13 @@ from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell, for_terminal, is_remote
-from recipeline.scaffolding.column_look import Look
+from recipeline.scaffolding.column_look import TYPE, Look
 from recipeline.scaffolding.tasks.base import Preprocess, Task
 from recipeline.scaffolding.tasks.every import TASKS
 
 _HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
 _COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
+_UNREAD_NOTE = "# not read: "
 _SHOWN = 5
 _LISTED = 10
 _FEWEST_ROWS = 20
@@ -40,13 +41,14 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
 
     `path` is a CSV or Parquet file. Every other column is a feature of the type that all its values have; one with missing
     values is `nullable`, and candidates that cannot handle missing values impute the median. Text that repeats is a category;
-    other text is ignored, with its reason as a comment.
+    other text is ignored, with its reason as a comment. Columns of a type that no column of a recipe has, as lists, are not
+    listed, and `other_columns` leaves them unread.
 
     Raises
     ------
     UsageError : the table has no such column, or fewer rows than can be split.
-    DataError : the file is no table, has no column that can be a feature, or has columns of numbers with other values; they
-        are named, with an example.
+    DataError : the file is no table, has no column that can be a feature, has columns of numbers with other values, which are
+        named, with an example, or a target of another type.
     """
     file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name)
     names = [name for name in file.columns if name not in file.index]
@@ -69,12 +71,16 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
                 looks[column].add(values, na)
     if not rows:
         raise DataError(f"{path.name} has no rows: header only.", fix="Name a file that holds the table.")
-    faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == goal or look.type)]
+    faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == goal)]
     task_name, task = next(((name, task) for name, task in TASKS.items() if task.fits(looks[target])), ("", None))
     if not faults and not task:
         faults = [f"{target}: {_describe(looks[target])}, and the target must be numbers, or have two values or more"]
+    unread = [name for name in names if looks[name].type and name != target]
+    renamed = {name: own for name, own in spelled.items() if name not in unread}
     columns = {
-        looks[name].name: task.column(looks[name]) if task and name == target else _column(looks[name], name) for name in names
+        looks[name].name: task.column(looks[name]) if task and name == target else _column(looks[name], name)
+        for name in names
+        if name not in unread
     }
     if faults:
         raise DataError(
@@ -100,7 +106,8 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         "experiment": "_".join(word[:1].upper() + word[1:] for word in words),
         "model_name": "".join(word[:1].upper() + word[1:] for word in words) + "BestModel",
         "random_state": 42,
-        "data": {"min_rows": min(100, rows // 2), **({"rename": spelled} if spelled else {})},
+        **({"other_columns": "ignore"} if unread else {}),
+        "data": {"min_rows": min(100, rows // 2), **({"rename": renamed} if renamed else {})},
         **({"na": list(na)} if na else {}),
         **({"missing_target": "drop"} if looks[target].missing else {}),
         "columns": columns,
@@ -111,20 +118,25 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     }
     parts = {key: yaml.dump({key: value}, Dumper=_Plain, sort_keys=False, allow_unicode=True) for key, value in content.items()}
     reasons = {name: look.fault or f"{name}: a column without a name, as an index is" for name, look in looks.items()}
-    ignored = [f"# ignored: {for_cell(reasons[name])}\n" for name in names if looks[name].fault or _is_index(name, target)]
-    parts["columns"] = _COLUMNS_NOTE + "".join(ignored) + parts["columns"]
+    if unread:
+        notes = [f"{_UNREAD_NOTE}{for_cell(f'{name}{TYPE}{looks[name].type}')}\n" for name in unread]
+        parts["other_columns"] = "".join([*notes, parts["other_columns"]])
+    ignored = [name for name in names if name not in unread and (looks[name].fault or _is_index(name, target))]
+    parts["columns"] = _COLUMNS_NOTE + "".join(f"# ignored: {for_cell(reasons[name])}\n" for name in ignored) + parts["columns"]
     parts |= {key: f"# {note}\n{parts[key]}" for key, note in task.notes.items() if key in parts}
     text = "".join(f"\n{part}" if isinstance(content[key], dict) else part for key, part in parts.items())
     return _HEADER.format(origin=for_cell(path.name)) + text
 
 
 def list_ignored(text: str) -> list[str]:
-    """Return the columns that a drafted recipe ignores, for a terminal.
+    """Return the columns that a drafted recipe ignores or leaves out, for a terminal.
 
     There are at most _LISTED, and the number of others.
     """
+    notes = [line.removeprefix(_UNREAD_NOTE) for line in text.splitlines() if line.startswith(_UNREAD_NOTE)]
     columns = yaml.safe_load(text)["columns"]
     names = [for_terminal(name) for name, it in columns.items() if it.get("role") == "ignore"]
+    names += [for_terminal(note.partition(TYPE)[0]) for note in notes]
     return [*names[:_LISTED], *([f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import example, given, settings
@@ -18,7 +21,7 @@ from recipeline.config.table import RESERVED_COLUMNS
 from recipeline.data.checking.schema import validate_table
 from recipeline.data.reading.formats import Format
 from recipeline.errors import DataError, UsageError
-from recipeline.scaffolding.recipe_draft import draft_recipe
+from recipeline.scaffolding.recipe_draft import draft_recipe, list_ignored
 from recipeline.training.candidates import build_candidate
 from recipeline.training.trial import find_faults
 from tests.tables import opened
@@ -183,6 +186,43 @@ def test_an_address_in_the_place_of_a_file_is_refused_without_its_password(slash
     with pytest.raises(DataError, match=r"must be a whole CSV or Parquet file\. Got") as error:
         draft_recipe(Path(f"http:{slashes}user:Zq7x/Kw9v@host/a.csv;token=Zq7x"), "y", name="a")
     assert not [half for half in ("Zq7x", "Kw9v") if half in str(error.value)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([[1, 2], None] * 15),
+        pa.array([{"k": 1}] * 30),
+        pa.array([b"x"] * 30),
+        pa.array([[(1, 2)]] * 30, pa.map_(pa.int64(), pa.int64())),
+        pa.array([[None]] * 30, pa.list_(pa.null())),
+        pa.array([timedelta(1)] * 30),
+    ],
+    ids=lambda values: str(values.type),
+)
+@pytest.mark.parametrize("name", ["tags", "an array", "star*", "Unnamed: 0"])
+def test_a_column_of_a_type_that_no_recipe_has_is_named_and_not_read(tmp_path: Path, values: pa.Array, name: str) -> None:
+    table = pa.Table.from_pandas(frame()).append_column(name, values)
+    pq.write_table(table, tmp_path / "t.parquet")
+    text = draft_recipe(tmp_path / "t.parquet", "y", name="t")
+    kept = pq.read_schema(tmp_path / "t.parquet").field(name).type
+    assert f"\n# not read: {name}: type {kept}\nother_columns: ignore\n" in text
+    assert list_ignored(text) == [name]
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    recipe = load_recipe(tmp_path / "recipe.yaml", {})
+    assert list(recipe.columns) == ["a", "b", "y"]
+    content = (tmp_path / "t.parquet").read_bytes()
+    read = validate_table(opened(content, list(recipe.columns), "it", Format.of(recipe.data)), recipe, origin="it")
+    assert read["a"].tolist() == table["a"].to_pylist()
+    pq.write_table(table.select(["y", name]), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="has no column beside the target that can be a feature"):
+        draft_recipe(tmp_path / "t.parquet", "y", name="t")
+
+
+def test_a_target_of_a_type_that_no_recipe_has_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pandas(frame()).append_column("tags", pa.array([[1]] * 30)), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"tags: type list<element: int64>"):
+        draft_recipe(tmp_path / "t.parquet", "tags", name="t")
 
 
 def test_rows_without_a_target_are_left_out(tmp_path: Path) -> None:
