@@ -34,10 +34,13 @@ from threadpoolctl import threadpool_limits
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UsageError
 from recipeline.escape import for_terminal
-from recipeline.serving.following.meeting import begin_drain, drain_reader, open_meeting
+from recipeline.serving.following.beginnings import Beginnings, Failure
+from recipeline.serving.following.meeting import begin_drain, drain_reader, needing_room, open_meeting
 from recipeline.serving.http.listening import allow_connections, claim_address, find_address, is_loopback
 from recipeline.serving.signals import Lifeline, ignoring
 from recipeline.tracking.connection.store import Store
+
+_LOG = logging.getLogger("service")
 
 #: Threads of a worker beyond the requests that it may have at work and those that wait for their bodies: they say that there
 #: are too many requests, and tell its health, whatever the others do. They are begun when they are needed.
@@ -89,7 +92,7 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
 
     Raises
     ------
-    UnavailableError : the address cannot be listened on.
+    UnavailableError : the address cannot be listened on, temporary files have no room, or a worker cannot begin.
     UsageError : the hooks cannot be added.
     """
     address = find_address(host, port)
@@ -97,6 +100,7 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
     workers = serving.settings.workers if serving.settings.workers > 0 else cpu_count()
     with claim or nullcontext(), open_meeting() as meeting, ignoring():
         _preload(meeting)
+        _require_room(meeting, serving.poll_seconds)
         _try_hooks(serving)
         server = _Server(
             "serving",
@@ -115,12 +119,17 @@ def serve(serving: Serving, host: str, port: int, ready: Callable[[int], object]
             workers_kill_timeout=_END_SECONDS,
             log_level=LogLevels.error,
         )
-        server.lifeline, server.begin_drain = Lifeline(), partial(_begin_drain, meeting, claim)
+        server.lifeline, server.beginnings = Lifeline(), Beginnings()
+        server.begin_drain = partial(_begin_drain, meeting, claim)
         server.drain_seconds = serving.settings.drain_seconds
         server.on_startup(lambda: ready(workers))
         signal.signal(signal.SIGQUIT, server.signal_handler_interrupt)
         make_app = partial(_make_app, serving, meeting, server.lifeline, claim, is_loopback(host))
-        server.serve(target_loader=make_app, wrap_loader=False)
+        try:
+            server.serve(target_loader=partial(server.beginnings.begin, make_app), wrap_loader=False)
+        finally:
+            if server.failure:
+                raise server.failure.as_error() from None
         return server.ended_by
 
 
@@ -131,6 +140,11 @@ class _Server(MPServer):
     """
 
     lifeline: Lifeline
+    beginnings: Beginnings
+    #: How many workers have begun; until all have, one that cannot begin ends the service by its failure.
+    begun = 0
+    failure: Failure | None = None
+    told: Failure | None = None
     begin_drain: Callable[[], object]
     drain_seconds: float
     ended_by = 0
@@ -138,8 +152,17 @@ class _Server(MPServer):
     def _respawn_workers(self, *args: Any, **kwargs: Any) -> None:
         """Respawn workers also where they end twice within seconds.
 
-        Granian would give up; a service that can answer continues.
+        Granian would give up; a service that can answer continues. One whose workers cannot begin would never answer.
         """
+        begun, failures = self.beginnings.read()
+        self.begun += begun
+        if failures and self.begun < self.workers:
+            self.failure, self.interrupt_signal = failures[0], True
+            self.main_loop_interrupt.set()
+            return
+        for told in {*failures} - {self.told}:
+            _LOG.error("a worker that would take the place of another cannot begin, and is tried again: %s", told.words)
+            self.told = told
         super()._respawn_workers(*args, **kwargs)
         self.respawned_wrks.clear()
 
@@ -183,6 +206,19 @@ def _preload(meeting: Path) -> None:
     # tenth of a second, and give each worker a copy of its own.
     gc.collect()
     gc.freeze()
+
+
+def _require_room(meeting: Path, poll_seconds: float) -> None:
+    """Make the board before the workers, with its space on the disk.
+
+    Raises
+    ------
+    UnavailableError : there is no room for it, or for what is written beside it.
+    """
+    from recipeline.serving.following.polling import Board
+
+    with needing_room():
+        Board(meeting, poll_seconds).require_room()
 
 
 def _try_hooks(serving: Serving) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,8 +14,12 @@ from typing import Any
 import pytest
 import requests
 
+from recipeline.errors import UnavailableError
+from recipeline.serving import server as server_module
+from recipeline.serving.server import Serving
 from tests.conftest import Project
-from tests.serving.helpers import Server
+from tests.faults import in_fork
+from tests.serving.helpers import Server, free_port
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
@@ -193,6 +198,18 @@ def add(app):
 
 def fail(app):
     raise LookupError("in a function that adds hooks")
+
+def fill(app):
+    with open(__file__ + ".calls", "a") as calls:
+        calls.write(".")
+    if os.path.exists(__file__ + ".bug"):
+        raise LookupError("in a worker")
+    if os.path.exists(__file__ + ".full"):
+        raise OSError(28, "No space left on device")
+    if os.path.exists(__file__ + ".later"):
+        os.rename(__file__ + ".later", __file__ + ".full")
+    if os.path.exists(__file__ + ".bugs"):
+        os.rename(__file__ + ".bugs", __file__ + ".bug")
 """
 
 
@@ -239,3 +256,66 @@ def test_hooks_that_cannot_be_added_end_the_command(copied: Project, tmp_path: P
     log = server.log.read_text()
     assert sentence in log
     assert ("in a function that adds hooks" in log) == (path == "my_hooks.fail")
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "sentence"),
+    [
+        ("later", 6, "A worker of the service cannot begin: No space left on device. Free space for temporary files, or name"),
+        ("bugs", 1, "a worker of the service cannot begin: LookupError: in a worker; its traceback is above"),
+    ],
+)
+def test_a_service_whose_workers_cannot_begin_ends_and_says_why(
+    copied: Project, tmp_path: Path, when: str, code: int, sentence: str
+) -> None:
+    """The hooks are tried once before, without what they fail by in the workers."""
+    hooks = tmp_path / "my_hooks.py"
+    hooks.write_text(HOOKS, encoding="utf-8")
+    Path(f"{hooks}.{when}").touch()
+    serve_profile(copied, hooks="my_hooks.fill")
+    server = Server(copied, PYTHONPATH=str(tmp_path))
+    assert server.end_by_itself() == code
+    log = server.log.read_text()
+    assert log.count(sentence) == 1
+    assert ("Traceback" in log) is (code == 1)
+    assert len(Path(f"{hooks}.calls").read_text()) <= 3  # the trial and two workers
+
+
+def test_a_worker_that_cannot_begin_while_others_have_is_tried_again_and_told_once(copied: Project, tmp_path: Path) -> None:
+    hooks = tmp_path / "my_hooks.py"
+    hooks.write_text(HOOKS, encoding="utf-8")
+    serve_profile(copied, workers=1, hooks="my_hooks.fill")
+    server = Server(copied, PYTHONPATH=str(tmp_path))
+    try:
+        server.wait()
+        Path(f"{hooks}.full").touch()
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while len(Path(f"{hooks}.calls").read_text()) < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        Path(f"{hooks}.full").unlink()
+        server.wait()
+        assert server.log.read_text().count("cannot begin, and is tried again: No space left on device") == 1
+    finally:
+        assert server.end() == 143
+
+
+def test_a_temporary_folder_with_too_little_room_for_the_workers_ends_the_service_before_they_begin(
+    copied: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Serving] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(server_module, "serve", lambda serving, *_: begun.append(serving) or 0)
+        copied.run("serve")
+
+    def work() -> None:
+        signal.alarm(60)  # else it would begin workers for ever
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8, resource.RLIM_INFINITY))
+        with pytest.raises(
+            UnavailableError, match=r"cannot write temporary files: File too large\. Free space for them, or name"
+        ):
+            server_module.serve(begun[0], "127.0.0.1", free_port())
+
+    assert in_fork(work) == 0

@@ -25,15 +25,22 @@ def open_meeting() -> Iterator[Path]:
     UnavailableError : no temporary folder can be written, as on a full disk.
     """
     with contextlib.ExitStack() as stack:
-        try:
+        with needing_room():
             folder = stack.enter_context(unfinished_folder(Path(tempfile.gettempdir()), _PREFIX))
             (folder / _DRAINING).write_bytes(b"\0")
-        except OSError as error:
-            raise UnavailableError(
-                f"The service cannot write temporary files: {error.strerror}.",
-                fix="Free space for them, or name a folder in TMPDIR.",
-            ) from None
         yield folder
+
+
+@contextlib.contextmanager
+def needing_room() -> Iterator[None]:
+    """Turn the error of a disk that takes no temporary file into an UnavailableError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"The service cannot write temporary files: {error.strerror}.",
+            fix="Free space for them, or name a folder in TMPDIR.",
+        ) from None
 
 
 def begin_drain(folder: Path) -> None:

@@ -43,6 +43,9 @@ _ANSWER_SECONDS = 240
 #: Wakes that come faster are one.
 _LEAST_SECONDS = 0.5
 
+#: A notice has so many bytes at most: names of versions, or a failure.
+_NOTICE_BYTES = 4096
+
 #: The numbers on the board: of wakes, and of notices.
 _WAKES, _NOTICES = 0, 8
 
@@ -84,6 +87,13 @@ class Board:
             allocate(file.fileno(), 16)
             self._numbers = mmap.mmap(file.fileno(), 16)
         self._lead: int | None = None
+
+    def require_room(self) -> None:
+        """Raise OSError where the disk has no room for a notice beside the one before."""
+        trial = self._file.with_name("trial")
+        with trial.open("wb") as file:
+            allocate(file.fileno(), 2 * _NOTICE_BYTES)
+        trial.unlink()
 
     @property
     def number(self) -> int:

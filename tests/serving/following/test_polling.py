@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from recipeline.errors import UnavailableError
 from recipeline.serving.failures import BUG
 from recipeline.serving.following import polling
 from recipeline.serving.following.polling import Board, Notice, Poller, name_holder
+from tests.faults import in_fork
 
 
 @pytest.fixture
@@ -261,6 +263,18 @@ def test_a_registry_that_does_not_answer_is_logged_once_until_it_says_something_
         poller.poll()
     found = [record.getMessage() for record in caplog.records]
     assert found == [f"the registry does not answer: {it}" for it in ("It is away.", "It is elsewhere.", "It is elsewhere.")]
+
+
+def test_a_board_takes_the_room_of_its_notices_before_any_is_written(board: Board, tmp_path: Path) -> None:
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        with pytest.raises(OSError, match="File too large"):
+            board.require_room()
+
+    before = sorted(tmp_path.iterdir())
+    board.require_room()
+    assert in_fork(work) == 0
+    assert sorted(path for path in tmp_path.iterdir() if path.name != "trial") == before
 
 
 def test_a_full_disk_does_not_end_the_poller(
