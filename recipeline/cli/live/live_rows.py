@@ -176,6 +176,7 @@ def open_live(
             session.recipe.na,
             rule=rule_of_target(session.recipe, info),
             others=info.other_columns,
+            ignores_others=session.recipe.other_columns == "ignore",
             codes=info.target.codes,
             filter=info.filter,
         )

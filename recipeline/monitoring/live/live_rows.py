@@ -78,6 +78,8 @@ class LiveTables:
     repeated: int = 0
     rule: Feature | None = None
     others: Sequence[str] = ()
+    #: Whether training leaves unlisted columns unread.
+    ignores_others: bool = False
     codes: TargetCodes = NUMBERS
     filter: Sequence[Condition] = ()
     filtered: int = 0
@@ -85,7 +87,7 @@ class LiveTables:
     def columns(self) -> dict[str, WindowVerdict]:
         """Return the verdicts on columns: drift for a missing one, warn for a new one.
 
-        The training rows' `others` are neither.
+        The training rows' `others` are neither, nor is one that training would leave unread.
 
         Raises
         ------
@@ -99,6 +101,8 @@ class LiveTables:
                 fix=f"Name a file with these in its header: {', '.join(names)}.",
             )
         verdicts: dict[str, WindowVerdict] = {name: DRIFT for name in names if any(name not in columns for columns in found)}
+        if self.ignores_others:
+            return verdicts
         others = sorted(name for name in set().union(*found) - {*names, self.target, *self.others} if not is_added(name))
         return verdicts | dict.fromkeys(others, WARN)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_labelled_rows_have_the_target_under_whatever_name_it_has(tmp_path: Path
 def test_a_column_that_is_missing_is_drift_and_a_new_one_a_warning(tmp_path: Path) -> None:
     live = LiveTables([table(tmp_path / "a.csv", "alcohol,colour,model_version\n9,red,2\n")], FEATURES, "quality", "2")
     assert live.columns() == {"pH": "drift", "colour": "warn"}
+    assert replace(live, ignores_others=True).columns() == {"pH": "drift"}
     np.testing.assert_equal(read(live).values, [[9, np.nan]])
 
 
