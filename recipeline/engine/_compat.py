@@ -29,3 +29,20 @@ def pass_over_given_up_calls() -> None:
                     return
 
         Thread.add_call_item_to_queue = hand_out_others
+
+
+def pack(value: object) -> bytes:
+    """Return a value, which may hold functions of any kind, as the workers are sent it."""
+    from joblib.externals.loky.backend.reduction import dumps
+
+    return bytes(dumps(value))
+
+
+def running_pool() -> Any:
+    """Return the pool of processes that joblib uses; None before it is made.
+
+    A call of joblib's own, `Parallel`, ends all processes where it fails or is not waited for.
+    """
+    from joblib.externals.loky import reusable_executor
+
+    return reusable_executor._executor

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import pickle
 import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from recipeline.engine._compat import pass_over_given_up_calls
+from recipeline.engine._compat import pack, pass_over_given_up_calls, running_pool
 from recipeline.engine.workers import Call, Workers, run_call
 
 # A command that is interrupted leaves results behind; that is no news.
@@ -57,12 +58,18 @@ class LocalWorkers(Workers):
     def begin(self, call: Call) -> Callable[[], Any]:
         """Return a function that returns the result of a call or raises its exception.
 
-        The processes make it, if they were started; perhaps they still import.
+        The processes make it, if they were started and the call can be sent. Its failure is its own: one of `map` ends them.
         """
         if not self._started:
             return super().begin(call)
-        results = self._submit([call])
-        return lambda: next(results)
+        try:
+            # Packed here: what a process cannot unpack would end the calls of others, too.
+            packed = pack(call)
+            with interrupts_ignored():
+                result: Callable[[], Any] = running_pool().submit(run_packed, packed).result
+        except Exception:  # it cannot be packed, or the processes have been ended
+            return super().begin(call)
+        return result
 
     def _submit(self, calls: list[Call], *, ordered: bool = True) -> Iterator[Any]:
         from joblib import Parallel, delayed
@@ -93,6 +100,11 @@ def interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def run_packed(call: bytes) -> Any:
+    """Return the result of a packed call, in the process that makes it."""
+    return run_call(*pickle.loads(call))  # of this command, sent by it to a process of its own
 
 
 def _prepare(module: str) -> None:

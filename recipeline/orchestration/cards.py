@@ -76,10 +76,11 @@ def begin_card(
     main: str | None = None,
     steps: Mapping[str, str] | None = None,
     version: str = "",
+    workers: Workers | None = None,
 ) -> Callable[[], None]:
     """Make a card as `draw_card` does, and return the function that saves it.
 
-    It is drawn meanwhile by a worker, if there is one. The run may be closed before it is saved.
+    One of the `workers` draws it meanwhile; without them it is drawn when it is saved. The run may be closed before that.
     """
     begun: Callable[[], list[str]] | None = None
 
@@ -93,34 +94,28 @@ def begin_card(
 
     def begin() -> list[str]:
         nonlocal begun
-        trail = find_trail(
-            session,
-            run,
-            name,
-            main=main,
-            steps=run.lineage if steps is None else steps,
-            version=version or run.own_tag("model_version"),
-        )
+        number = version or run.own_tag("model_version")
+        trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=number)
         call = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
-        drawing = session.workers.begin(call) if error is None else partial(run_call, *call)
-        begun = partial(_save_card, session, run, call, drawing, trail)
+        drawing = workers.begin(call) if workers else partial(run_call, *call)
+        begun = partial(_save_card, session, run, call, drawing)
+        run.describe(describe_trail(trail))
         return []
 
     failed = _telling(begin, session, error)
     return save
 
 
-def _save_card(session: Session, run: StepRun, call: Call, drawing: Callable[[], Drawn], trail: Trail) -> list[str]:
+def _save_card(session: Session, run: StepRun, call: Call, drawing: Callable[[], Drawn]) -> list[str]:
     """Save a card; return the failures that it tells."""
     try:
         drawn = drawing()
-    except Exception:  # the worker was killed, or could not be sent the call
+    except Exception:  # the worker was killed, for example
         drawn = run_call(*call)
     run.save(CARD, drawn.html)
     session.cards[run.id] = drawn.html
     for plot_name, png in drawn.plots.items():
         run.save(plot(plot_name), png)
-    run.describe(describe_trail(trail))
     run.close_card()
     return [*drawn.failures]
 
@@ -153,10 +148,11 @@ class LateCards(Workers):
         """Let a card be saved later: when results are waited for, or by `save`."""
         self._waiting.append(save)
 
-    def save(self) -> None:
-        """Save the cards that were put off."""
+    def save(self, limited: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """Save the cards that were put off, each in a block of `limited`."""
         while self._waiting:
-            self._waiting[0]()
+            with limited():
+                self._waiting[0]()
             self._waiting.pop(0)  # not before: one that an interrupt stops is saved again
 
     def start(self) -> None:
@@ -185,8 +181,8 @@ def drawing_later(session: Session) -> Iterator[LateCards]:
         yield cards
         cards.save()
     except BaseException as error:
-        with suppress(Exception), parting(error, session.store.uri):
-            cards.save()
+        with suppress(Exception):
+            cards.save(partial(parting, error, session.store.uri))
         raise
     finally:
         session.workers = workers
@@ -229,5 +225,7 @@ def page_of(session: Session, run_id: str) -> str:
         with suppress(Exception), session.reader.view(CARD.name, run_id) as path:
             session.cards[run_id] = CARD.read(path)
         if not session.cards[run_id]:
-            session.reporter.say(f"note: run {run_id} has no card that can be read: perhaps its command was killed before it.")
+            session.reporter.say(
+                f"note: run {run_id} has no card that can be read: it is not saved yet, or its command was killed."
+            )
     return session.cards[run_id]

@@ -66,12 +66,11 @@ def run_chain(
     for name in chain.reused:
         session.reporter.say(f"{name}: reused run {chain.lineage[name]}")
     with drawing_later(session) as cards:
-        for place, name in enumerate(to_run, 1):
+        for name in to_run:
             session.reporter.begin(name, chain.reasons.get(name, ALWAYS))
             begun = time.monotonic() - started
-            later = cards if place < len(to_run) else None
             try:
-                run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened, later)
+                run, words = _run(session, name, given[name], dict(chain.lineage), nested_in, chain.opened, cards)
             finally:
                 chain.seconds[name] = (begun, time.monotonic() - started)
             session.reporter.say(words)
@@ -159,9 +158,11 @@ def _run(
         except Exception as error:
             draw_card(session, run, name, lambda: StepResults(session.recipe, run), error, main=nested_in)
             raise
-        save = begin_card(session, run, name, lambda: StepResults(session.recipe, run), main=nested_in)
-        if not cards:
-            save()
+        if cards:
+            results = StepResults(session.recipe, run)
+            save = begin_card(session, run, name, lambda: results, main=nested_in, workers=session.workers)
+        else:
+            draw_card(session, run, name, lambda: StepResults(session.recipe, run), main=nested_in)
     if cards:
         cards.put_off(save)
     return run, words

@@ -68,19 +68,20 @@ def show_curves(found: Evaluated) -> list[Block]:
     rest = f" of the label {word_of(curves[0].label)}" if len(curves) == 1 else " of each label against all others"
     missing = [word_of(it.label) for it in decisions.labels if not it.rows]
     lacks = [Note(f"No test row has the label {', '.join(missing)}: there is no curve of it.", "warning")] if missing else []
+    told, sure = (_scored(found, name) for name in ("roc_auc", "average_precision"))
     return [
         *lacks,
         Plot(
             "roc",
             f"ROC{rest}: recall by false positive rate on the test rows.",
-            lambda: plot_curves(rocs, "false positive rate", "recall", f"Are labels told apart? {_scored(found, 'roc_auc')}"),
+            lambda: plot_curves(rocs, "false positive rate", "recall", f"Are labels told apart? {told}"),
             _points(rocs, "false positive rate", "recall"),
         ),
         Plot(
             "precision_recall",
             f"Precision-recall curve{rest}: precision by recall on the test rows. Without skill, precision is the share of the "
             "label.",
-            lambda: plot_curves(recalls, "recall", "precision", f"How sure is a find? {_scored(found, 'average_precision')}"),
+            lambda: plot_curves(recalls, "recall", "precision", f"How sure is a find? {sure}"),
             _points(recalls, "recall", "precision"),
         ),
     ]

@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import Artifact, Rows, T, read_json, write_json
 from recipeline.tracking.artifacts.artifact_cache import file_digest
-from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
+from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders, require_answer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,11 +53,22 @@ def _is_manifest(read: Any) -> bool:
     return all(isinstance(table, dict) and all(map(_is_inside, table)) for table in tables)
 
 
-def read_late_views(path: Path) -> dict[str, str]:
-    """Return the digests by name that `Writer.close_views` wrote; {}: no such file."""
+def read_late_views(folders: ArtifactFolders, root: str) -> dict[str, str]:
+    """Return the digests by name that `Writer.close_views` wrote into a run's folder.
+
+    Where it wrote none, or what is there is no such file: {}.
+
+    Raises
+    ------
+    UnavailableError : the store does not answer.
+    """
     try:
-        read = read_json(path)
+        with folders.file(root, LATE_VIEWS, "") as path:
+            read = read_json(path)
     except ValueError:
+        return {}
+    except (MlflowException, OSError) as error:
+        require_answer(error, folders.tracking_uri, root)
         return {}
     return read if isinstance(read, dict) and all(map(_is_inside, read)) else {}
 

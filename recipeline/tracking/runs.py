@@ -75,7 +75,8 @@ class StepRun:
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as this run's artifact; return the sha256 of the file."""
         self._require_own(artifact)
-        self._own[artifact.name] = value
+        if not self._is_closed:
+            self._own[artifact.name] = value
         return self._writer.save(artifact, value)
 
     def save_batches(self, artifact: Rows, frames: Iterable[pd.DataFrame]) -> str:
@@ -248,11 +249,9 @@ class StepRun:
         self.reader.runs.keep(closed_run(self._opened, status, metrics, params, own, self._inputs))
 
     def close_card(self) -> None:
-        """Write what a card adds that is saved after the close: digests, description."""
+        """Write the digests of a card that was saved after the close, if it was."""
         if self._is_closed:
             self._writer.close_views()
-            if note := self._mlflow_tags.get(NOTE):
-                self.client.set_tag(self.id, NOTE, note)
 
 
 @contextmanager

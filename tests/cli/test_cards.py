@@ -2,14 +2,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from recipeline.artifacts import ORDER
 from recipeline.cli.cards import card_of, describe_side, plan_card
 from recipeline.cli.environment import open_session
+from recipeline.engine._compat import pack
 from recipeline.engine.workers import run_call
 from recipeline.errors import DataError
+from recipeline.orchestration.cards import StepResults
+from recipeline.reports.blocks import Plot
+from recipeline.reports.page import render_anyway
+from recipeline.reports.tasks.base import Evaluated
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.lineage import lineage_of_chain
-from tests.conftest import Project
+from recipeline.tracking.runs import StepRun
+from tests.conftest import Project, small_recipe
 from tests.reports.cards.helpers import Saved
 from tests.sessions import open_toys
 
@@ -36,6 +44,24 @@ def test_a_card_that_cannot_be_made_is_a_page_that_says_so() -> None:
         (failure,) = page.failures
         assert failure.startswith("This card could not be drawn: ")
         assert "This card could not be drawn" in page.html
+
+
+def test_the_call_of_a_card_carries_what_its_plots_show_and_no_table_of_rows(trained: Project) -> None:
+    session = open_session(str(trained.recipe_path), str(trained.profile_path))
+    lineage = lineage_of_chain(trained.first("main"), ORDER)
+    for step, run_id in lineage.items():
+        run = StepRun(run_id, step, session.store.client, session.experiment_id, lineage=lineage, reader=session.reader)
+        function, arguments = plan_card(step, lambda run=run: StepResults(session.recipe, run), "small")
+        assert function is render_anyway
+        assert len(pack((function, arguments))) < 100_000
+        plots = [block for section in arguments[1].sections for block in section.blocks if isinstance(block, Plot)]
+        assert bool(plots) == (step != "register")
+        for plot in plots:
+            captured = [cell.cell_contents for cell in plot.draw.__closure__ or ()]
+            assert [it for it in captured if isinstance(it, Evaluated | StepResults)] == [], plot.name
+            assert [
+                it for it in captured if isinstance(it, pd.DataFrame) and len(it) > len(small_recipe()["candidates"])
+            ] == [], plot.name
 
 
 def test_a_side_of_a_comparison_is_what_its_runs_have_saved(trained: Project) -> None:

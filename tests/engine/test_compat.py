@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+from joblib import Parallel, delayed
+
+from recipeline.engine._compat import pack, running_pool
+from recipeline.engine.local import run_packed
 from tests.conftest import ROOT
 
 REFUSED = """
@@ -32,3 +37,12 @@ def test_where_a_call_fails_those_that_wait_are_given_up_without_a_traceback() -
     done = subprocess.run([sys.executable, "-c", REFUSED], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "no\n[5, 6]\n")
     assert done.stderr == ""
+
+
+def test_a_packed_function_of_any_kind_is_run_by_the_pool_that_joblib_uses() -> None:
+    """The pool is there once joblib has been asked for something."""
+    number, here = 3, os.getpid()
+    assert list(Parallel(2)([delayed(abs)(-1), delayed(abs)(-2)])) == [1, 2]
+    found = running_pool().submit(run_packed, pack((lambda: (number, os.getpid() != here), ()))).result()
+    assert found == (3, True)
+    assert list(Parallel(2)([delayed(abs)(-1), delayed(abs)(-2)])) == [1, 2]

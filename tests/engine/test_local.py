@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from recipeline.engine.local import LocalWorkers
+from recipeline.engine.workers import Call
 from recipeline.errors import UsageError
 
 
@@ -68,6 +74,53 @@ def test_a_call_that_is_begun_is_made_by_a_process_that_was_started_else_here(is
     assert (begun() != os.getpid()) == is_started
     with pytest.raises(UsageError, match="2 is not a number that is liked"):
         refused()
+
+
+class Unsent:
+    """What cannot be packed, or cannot be unpacked by a process."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def __reduce__(self) -> Any:
+        if self.how == "packed":
+            raise TypeError("cannot be packed")
+        return _refuse_elsewhere, (os.getpid(),)
+
+
+def _refuse_elsewhere(process: int) -> str:
+    if os.getpid() != process:
+        raise TypeError("cannot be unpacked")
+    return "here"
+
+
+def end_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("call", [(refuse, (2,)), (id, (Unsent("packed"),)), (id, (Unsent("unpacked"),)), (sys.exit, ())])
+def test_a_begun_call_that_fails_leaves_the_calls_beside_it_alone(call: Call) -> None:
+    """Neither does one whose result nobody asks for."""
+    workers = LocalWorkers(2, preload="json")
+    workers.start()
+    begun, forgotten = workers.begin(call), workers.begin((square_late, (1,)))
+    results = workers.map([(square_late, (number,)) for number in range(4)])
+    del forgotten
+    with suppress(Exception, SystemExit):
+        begun()
+    assert list(results) == [0, 1, 4, 9]
+
+
+def test_a_begun_call_of_workers_that_have_ended_is_made_here_or_raises() -> None:
+    workers = LocalWorkers(2, preload="json")
+    workers.start()
+    begun = workers.begin((time.sleep, (60,)))
+    with pytest.raises(TerminatedWorkerError):
+        list(workers.map([(end_process, ())]))
+    with pytest.raises(RuntimeError):
+        begun()
+    assert workers.begin((refuse, (1,)))() == 1
+    assert list(workers.map([(refuse, (1,))])) == [1]
 
 
 def test_workers_that_were_started_early_give_way_to_the_command() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -271,15 +272,47 @@ def test_what_ends_a_chain_leaves_no_finished_step_without_its_card(store: Store
     assert [stored_card(session, run.info.run_id) for run in finished] == ["<html></html>"] * 2
 
 
-def test_a_card_whose_worker_is_gone_is_drawn_here(store: Store, tmp_path: Path) -> None:
-    class Gone(LocalWorkers):
-        def begin(self, call: Call) -> Callable[[], Any]:  # noqa: ARG002
-            return lambda: 1 / 0
+def fail_elsewhere(process: int) -> Page:
+    """Return a page in one process; fail in others."""
+    if os.getpid() != process:
+        raise RuntimeError("not here")
+    return Page("<html>here</html>")
 
-    session = open_toys(store, tmp_path, workers=Gone(1))
-    run, _ = run_step(session, "ingest", {}, "")
-    assert stored_card(session, run.id) == "<html></html>"
+
+def test_a_card_that_its_worker_does_not_draw_is_drawn_here_and_leaves_fits_alone(store: Store, tmp_path: Path) -> None:
+    workers, toys = LocalWorkers(2, preload="json"), Toys()
+    workers.start()
+    session = open_toys(store, tmp_path, toys, workers=workers, draw=lambda *_: (fail_elsewhere, (os.getpid(),)))
+    work = toys.step("split").work
+    found: list[int] = []
+
+    def fit(session: Session, run: StepRun, **params: str) -> str:
+        found.extend(session.workers.map([(pow, (number, 2)) for number in range(8)]))
+        return str(work(session, run, **params))
+
+    session.step = lambda name: replace(toys.step(name), work=fit) if name == "split" else toys.step(name)
+    chain = chain_of(session)
+    assert found == [number**2 for number in range(8)]
+    assert [stored_card(session, run_id) for run_id in chain.lineage.values()] == ["<html>here</html>"] * 3
     assert not [line for line in lines_of(session) if "warning" in line]
+
+
+def test_an_interrupt_while_a_card_is_saved_loses_none(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, save, interrupts = open_toys(store, tmp_path), StepRun.save, [KeyboardInterrupt()]
+
+    def interrupted(run: StepRun, artifact: Any, value: Any) -> str:
+        if artifact is CARD and interrupts:
+            raise interrupts.pop()
+        return save(run, artifact, value)
+
+    monkeypatch.setattr(StepRun, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        chain_of(session)
+    finished = [run for run in store.client.search_runs([session.experiment_id]) if run.info.status == "FINISHED"]
+    assert len(finished) == 3
+    for run in finished:
+        assert stored_card(session, run.info.run_id) == "<html></html>"
+        assert run.data.tags[NOTE].count("Cards:") == 1
 
 
 def test_a_late_card_that_cannot_be_saved_is_told_on_its_run(

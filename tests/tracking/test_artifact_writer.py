@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recipeline.artifacts import CARD, plot
-from recipeline.tracking._compat import NOTE
+from recipeline.errors import UnavailableError
 from recipeline.tracking.artifact_writer import LATE_VIEWS, Writer
 from recipeline.tracking.artifacts.artifact_cache import file_digest
+from recipeline.tracking.artifacts.artifact_folders import ArtifactFolders
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import open_run
@@ -42,18 +44,15 @@ def test_a_card_that_is_saved_after_the_close_is_found_by_name_and_changes_no_re
     with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
         if has_results:
             run.add_model("m-1", {})
-        run.describe("before")
     manifests = [path.read_bytes() for path in (tmp_path / "mlruns").rglob("manifest.json")]
     run.save(CARD, "<html>")
     run.save(plot("residuals"), b"png")
-    run.describe("after")
     run.close_card()
     assert [path.read_bytes() for path in (tmp_path / "mlruns").rglob("manifest.json")] == manifests
     reader = Reader(store.client)
-    assert (reader.faults(run.id), reader.names(run.id)) == ([], ([], ["card.html", "plots/residuals.png"]))
+    assert reader.names(run.id) == ([], ["card.html", "plots/residuals.png"])
     with reader.view(CARD.name, run.id) as found:
         assert CARD.read(found) == "<html>"
-    assert store.client.get_run(run.id).data.tags[NOTE] == "before\n\nafter"
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"../card.html": "d"}', '{"card.html"', "7"])
@@ -68,6 +67,25 @@ def test_a_list_of_late_cards_that_is_none_is_none(store: Store, tmp_path: Path,
     assert reader.names(run.id) == ([], [])
     with reader.view(CARD.name, run.id) as found:
         assert CARD.read(found) == "<html>"
+
+
+def test_late_cards_of_a_store_that_does_not_answer_are_not_taken_for_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_run(store.client, "ingest", store.experiment("toy"), WHO) as run:
+        run.add_model("m-1", {})
+    run.save(CARD, "<html>")
+    run.close_card()
+    reader, file = Reader(store.client), ArtifactFolders.file
+
+    def go_away(folders: ArtifactFolders, uri: str, name: str, digest: str) -> Any:
+        if name == LATE_VIEWS:
+            raise ConnectionResetError("reset by peer")
+        return file(folders, uri, name, digest)
+
+    monkeypatch.setattr(ArtifactFolders, "file", go_away)
+    with pytest.raises(UnavailableError):
+        reader.names(run.id)
 
 
 def test_a_run_without_results_writes_no_manifest(store: Store) -> None:

@@ -128,11 +128,11 @@ def _residuals(found: Evaluated) -> Plot:
 
 def _calibration(found: Evaluated) -> Plot:
     bins = found.diagnosis.by_predicted
-    said, true = [entry.mean_predicted for entry in bins], [entry.mean_true for entry in bins]
+    said, true, label = [entry.mean_predicted for entry in bins], [entry.mean_true for entry in bins], label_of(found.recipe)
     return Plot(
         "calibration",
         "Calibration: the mean true value of rows with similar predictions.",
-        lambda: plot_calibration(said, true, label_of(found.recipe)),
+        lambda: plot_calibration(said, true, label),
         Table(
             ["predicted from", "to", "rows", "mean predicted", "mean true", "mean absolute error"],
             [[it.from_, it.to, it.rows, it.mean_predicted, it.mean_true, it.error] for it in bins],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from recipeline.errors import UnavailableError
 from recipeline.inference.trust import read_model
 from recipeline.records import RecordError
 from recipeline.tracking._compat import is_local
-from recipeline.tracking.artifact_writer import FORMAT, LATE_VIEWS, MANIFEST, NO_RESULTS, read_late_views, read_manifest
+from recipeline.tracking.artifact_writer import FORMAT, MANIFEST, NO_RESULTS, read_late_views, read_manifest
 from recipeline.tracking.artifacts.artifact_cache import ArtifactCache, file_digest
 from recipeline.tracking.artifacts.artifact_folders import (
     CHANGED,
@@ -253,11 +253,10 @@ class Reader:
 
     def _views(self, run_id: str) -> dict[str, str]:
         """Return the digests of the run's card and plots by name, as far as it noted them."""
-        noted: dict[str, str] = self._manifest(run_id).get("views", {})
-        if not noted:
-            with suppress(UnavailableError), self._file(LATE_VIEWS, run_id, "") as path:
-                return read_late_views(path)
-        return noted
+        manifest = self._manifest(run_id)
+        if not manifest.get("views"):
+            manifest["views"] = read_late_views(self.folders, self.root(run_id))
+        return dict(manifest["views"])
 
     def _noted_digest(self, run_id: str) -> str:
         """Return the sha256 of a run's manifest; empty for a run of 0.2.0 or earlier."""
