@@ -137,7 +137,9 @@ def test_the_readme_names_the_artifacts_that_a_step_reads(ran: Project, monkeypa
 
     note("load")
     note("open")
-    monkeypatch.setattr("recipeline.orchestration.chain.draw_card", lambda *_, **__: None)  # a card reads what it shows
+    monkeypatch.setattr(
+        "recipeline.orchestration.chain.begin_card", lambda *_, **__: lambda: None
+    )  # a card reads what it shows
     ran.ok("main", cache="off")
     for step in ("split", "train", "evaluate", "register"):  # of promote it names no files
         assert read[step] == artifacts_in_the_readme(step)[0] - ONLY_SOME

@@ -306,14 +306,17 @@ def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
     return fractions
 
 
-def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def cv_folds(
+    train: pd.DataFrame, recipe: Recipe, method: str, *, is_exact: bool = False
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (fit, score) row positions of each fold, grouped as the split `method`.
 
-    Folds of classes have about equal shares of each label.
+    Folds of classes have about equal shares of each label. Of fewer groups than folds there are fewer folds; with `is_exact`
+    they are a ValueError.
     """
     n_splits, seed, strata = recipe.cv.folds, recipe.random_state, stratify(train, recipe)
     if method == "random":
         folds = KFold if strata is None else StratifiedKFold
         yield from folds(n_splits, shuffle=True, random_state=seed).split(train, strata)
     else:
-        yield from relate_rows(train, recipe).deal(n_splits, seed, strata)
+        yield from relate_rows(train, recipe).deal(n_splits, seed, strata, is_exact=is_exact)

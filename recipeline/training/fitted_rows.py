@@ -143,7 +143,7 @@ def require_fittable(chosen: pd.DataFrame, codes: TargetCodes, recipe: Recipe, m
                 )
     places = codes.place(target)
     try:
-        folds = list(cv_folds(chosen, recipe, method))
+        folds = list(cv_folds(chosen, recipe, method, is_exact=True))
     except ValueError as error:  # scikit-learn's words for fewer groups than folds
         raise DataError(f"{KEY} leaves too few groups for the folds: {error}.".replace("..", "."), fix=f"{raise_it}.") from None
     poor = [number for number, (seen, unseen) in enumerate(folds) if not len(seen) or not np.ptp(places[unseen])]

@@ -75,18 +75,20 @@ class Relations:
         times, folds = (None if values is None else values[rows] for values in (self.times, self.folds))
         return replace(self, groups=self.groups[rows], times=times, folds=folds)
 
-    def deal(self, n_splits: int, seed: int, strata: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def deal(
+        self, n_splits: int, seed: int, strata: np.ndarray | None = None, *, is_exact: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (fit, score) row positions of folds that keep related rows together.
 
         With times, each fold is fitted to earlier rows only. Rows that have numbers of folds, two at least, are in these. Else
         folds have about equal shares of each of the `strata`, (rows,); None: there are none. There are fewer folds of fewer
-        groups or instants, and none of a single one.
+        groups or instants, and none of a single one; with `is_exact` fewer groups than folds are a ValueError.
         """
         if self.times is not None:
             return chain_folds(self.times, n_splits, self.embargo)
         if self.folds is not None and len(numbers := np.unique(self.folds)) > 1:
             return ((np.flatnonzero(self.folds != number), np.flatnonzero(self.folds == number)) for number in numbers)
-        if (n_splits := min(n_splits, count_distinct(self.groups))) < 2:
+        if not is_exact and (n_splits := min(n_splits, count_distinct(self.groups))) < 2:
             return iter(())
         if strata is not None:
             return deal_strata(self.groups, strata, n_splits, seed)
