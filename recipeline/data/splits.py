@@ -311,8 +311,8 @@ def cv_folds(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (fit, score) row positions of each fold, grouped as the split `method`.
 
-    Folds of classes have about equal shares of each label. Of fewer groups than folds there are fewer folds; with `is_exact`
-    they are a ValueError.
+    Folds of classes have about equal shares of each label. Fewer groups than folds make fewer folds; with `is_exact` they
+    are a ValueError.
     """
     n_splits, seed, strata = recipe.cv.folds, recipe.random_state, stratify(train, recipe)
     if method == "random":

@@ -32,7 +32,7 @@ def pass_over_given_up_calls() -> None:
 
 
 def pack(value: object) -> bytes:
-    """Return a value, which may hold functions of any kind, as the workers are sent it."""
+    """Return a value, which may hold functions of any kind, as bytes for a worker."""
     from joblib.externals.loky.backend.reduction import dumps
 
     return bytes(dumps(value))

@@ -77,7 +77,7 @@ def test_a_call_that_is_begun_is_made_by_a_process_that_was_started_else_here(is
 
 
 class Unsent:
-    """What cannot be packed, or cannot be unpacked by a process."""
+    """A value that cannot be packed, or not be unpacked by another process."""
 
     def __init__(self, how: str) -> None:
         self.how = how
