@@ -353,15 +353,16 @@ def test_a_service_told_to_end_answers_until_the_drain_is_over_and_exits(
 def test_clients_that_send_their_bodies_byte_by_byte_do_not_stop_the_others(
     versions: Versions, shared: Server, count: int
 ) -> None:
+    seconds = 3
     with ThreadPoolExecutor(count) as pool:
-        slow = [pool.submit(send_slowly, shared, versions.rows[0], seconds=3) for _ in range(count)]
+        slow = [pool.submit(send_slowly, shared, versions.rows[0], seconds=seconds) for _ in range(count)]
         time.sleep(0.5)
         report = loaded(shared, versions, lambda _: time.sleep(2))
         still_sending = not any(client.done() for client in slow)
         answers = [client.result() for client in slow]
     assert set(report.statuses) == {200}
     assert report.broken == []
-    assert report.milliseconds(0.9) < 250
+    assert report.milliseconds(0.9) < 1000 * seconds / 2  # behind a slow client they would wait until it has sent all
     assert Counter(answer[:12] for answer in answers) == {b"HTTP/1.1 200": count}
     assert still_sending
 
