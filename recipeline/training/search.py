@@ -57,11 +57,12 @@ def search_params(
     checked that the space names parameters of the estimator. Folds follow `relations`; `weights` of the rows are used in fits
     and scores; `transform` is the recipe's of the target, and `codes` are how predictions of it are scored.
 
-    A fold that has no rows to fit to, or none of a label, is left out. Over time these are the earliest.
+    A fold that has no rows to fit to, or none of a label, is left out; over time these are the earliest. So is one of a single
+    row to score, which has no skill.
     """
     space = {name: _distribution(spec) for name, spec in search.space.items()}
     dealt = relations.deal(n_splits, seed, DATA_TASKS[codes.task].strata(target))
-    folds = [(seen, unseen) for seen, unseen in dealt if _is_complete(target[seen], target, codes)]
+    folds = [(seen, unseen) for seen, unseen in dealt if len(unseen) > 1 and _is_complete(target[seen], target, codes)]
     if not folds:
         return Found({}, 0, is_cut=False)
     rows = TrainingRows(features, target, weights, relations.together)

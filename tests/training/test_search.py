@@ -139,3 +139,17 @@ def test_a_space_of_fewer_choices_than_draws_is_tried_once_each_and_silently(win
     Constant.fits = 0
     search(Constant(), wines, {"value": {"choice": [4.0, 5.0]}}, iterations=20)
     assert Constant.fits == 6
+
+
+def test_a_fold_of_one_row_is_no_reason_to_find_nothing(wines: pd.DataFrame) -> None:
+    """Of one row there is no R2, and the mean with it would be none."""
+    rows = wines.drop_duplicates().head(61)
+    features, target = rows.drop(columns="quality"), rows["quality"].to_numpy()
+    two = np.arange(60) % 2
+    space = as_search({"ridge__alpha": {"choice": [1e-3, 1e6]}}, iterations=2)
+    limits: dict[str, Any] = {"n_splits": 3, "seed": 1, "seconds": None}
+    related = Relations(row_groups(features), folds=np.append(two, 7))
+    found = search_params(RIDGE, space, features, target, related, **limits)
+    assert (set(found.params), found.draws) == ({"ridge__alpha"}, 2)
+    alone = Relations(row_groups(features.head(2)), folds=np.array([1, 2]))
+    assert search_params(RIDGE, space, features.head(2), target[:2], alone, **limits) == Found({}, 0, is_cut=False)
