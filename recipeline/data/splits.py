@@ -22,6 +22,7 @@ from recipeline.metrics.catalogue import skill_of
 
 #: So many rows have their keys as Python objects at a time.
 _TOGETHER = 65_536
+Fold = tuple[np.ndarray, np.ndarray]
 
 
 def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -306,17 +307,14 @@ def _fractions(groups: np.ndarray, seed: int) -> np.ndarray:
     return fractions
 
 
-def cv_folds(
-    train: pd.DataFrame, recipe: Recipe, method: str, *, is_exact: bool = False
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def cv_folds(train: pd.DataFrame, recipe: Recipe, method: str, *, is_exact: bool = False) -> Iterator[Fold]:
     """Yield (fit, score) row positions of each fold, grouped as the split `method`.
 
-    Folds of classes have about equal shares of each label. Fewer groups than folds make fewer folds; with `is_exact` they
-    are a ValueError.
+    Folds of classes have about equal shares of each label. Fewer groups make fewer folds; if `is_exact`, a ValueError.
     """
     n_splits, seed, strata = recipe.cv.folds, recipe.random_state, stratify(train, recipe)
     if method == "random":
-        folds = KFold if strata is None else StratifiedKFold
-        yield from folds(n_splits, shuffle=True, random_state=seed).split(train, strata)
+        kind = KFold if strata is None else StratifiedKFold
+        yield from kind(n_splits, shuffle=True, random_state=seed).split(train, strata)
     else:
         yield from relate_rows(train, recipe).deal(n_splits, seed, strata, is_exact=is_exact)

@@ -142,7 +142,7 @@ def test_a_space_of_fewer_choices_than_draws_is_tried_once_each_and_silently(win
 
 
 def test_a_fold_of_one_row_is_no_reason_to_find_nothing(wines: pd.DataFrame) -> None:
-    """Of one row there is no R2, and the mean with it would be none."""
+    """One row has no R2, and the mean with it would be none."""
     rows = wines.drop_duplicates().head(61)
     features, target = rows.drop(columns="quality"), rows["quality"].to_numpy()
     two = np.arange(60) % 2

@@ -80,7 +80,7 @@ def test_slow_bodies_keep_nobody_waiting_and_are_cut_off_in_time(server: Server,
         for path, headers in (("/healthz", {}), ("/readyz", {}), ("/model", BEARER)):
             asked = time.monotonic()
             assert ask(server, path, None, **headers) == 200
-            assert time.monotonic() - asked < 1
+            assert time.monotonic() - asked < 20 * SECONDS  # behind 400 bodies, one by one, they would wait for 600 s
         for part in more:
             time.sleep(SECONDS / 3)
             for client in clients:
