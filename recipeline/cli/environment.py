@@ -64,12 +64,6 @@ def reporter() -> Reporter:
     return caller.reporter if caller else Progress()
 
 
-def has_store(recipe: str, profile: str) -> bool:
-    """Whether there is a store, without creating it; True for a server."""
-    path = path_of(open_settings(recipe, profile).store_uri)
-    return path is None or not why_none(path)
-
-
 def find_project() -> Path:
     """Return the project's folder.
 
@@ -172,6 +166,12 @@ class CommandSettings:
     def store_uri(self) -> str:
         """The URI of the store; a SQLite file with its full path."""
         return absolute(self.tracking_uri, self.folder)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store, without creating it; True for a server."""
+        path = path_of(self.store_uri)
+        return path is None or not why_none(path)
 
     @property
     def artifact_root(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import find_project, has_store, open_session, open_settings
+from recipeline.cli.environment import find_project, open_session, open_settings
 from recipeline.cli.options import session_options
 from recipeline.errors import EXIT_BROKEN, UnavailableError
 from recipeline.maintenance.doctor import Finding, examine_files, examine_machine, examine_registry
@@ -33,7 +33,7 @@ def doctor(recipe: str, profile: str) -> Result:
 
 def _examine_store(recipe: str, profile: str) -> list[Finding]:
     settings = open_settings(recipe, profile)
-    if not has_store(recipe, profile):
+    if not settings.has_store:
         return [Finding("note", f"There is no store yet at {path_of(settings.store_uri)}.", "make pipeline")]
     os.environ.pop("MLFLOW_RUN_ID", None)  # it was named above
     files = [*examine_files(settings.store_uri, settings.artifact_root)]

@@ -88,7 +88,6 @@ class Writer:
         self._files: dict[str, str] = {}
         self._models: dict[str, dict[str, str]] = {}
         self._views: dict[str, str] = {}
-        self._noted: dict[str, str] = {}
 
     def save(self, artifact: Artifact[T], value: T) -> str:
         """Write `value` as `artifact` of the run; return the sha256 of the file."""
@@ -146,13 +145,11 @@ class Writer:
             write_json(noted, path)
             digest = file_digest(path)
             self._folders.upload(self._root, path, digest=digest)
-            self._noted = dict(self._views)
             return digest
 
     def close_views(self) -> None:
-        """Write the names and digests of cards and plots that the manifest has not."""
-        late = {name: digest for name, digest in self._views.items() if name not in self._noted}
+        """Write the names and digests of cards and plots, for a manifest without them."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / LATE_VIEWS
-            write_json(late, path)
+            write_json(self._views, path)
             self._folders.upload(self._root, path)

@@ -15,7 +15,6 @@ from recipeline.cli.environment import (
     PROJECT,
     find_actor,
     find_project,
-    has_store,
     is_fetched_project,
     open_session,
     open_settings,
@@ -92,12 +91,12 @@ def test_a_recipe_may_lie_in_the_folder_of_the_command_or_in_the_projects(
 
 
 def test_to_ask_whether_there_is_a_store_makes_none(project: Project) -> None:
-    assert has_store(*settings(project))
+    assert open_settings(*settings(project)).has_store
     (project.folder / "mlflow.db").unlink()
-    assert not has_store(*settings(project))
+    assert not open_settings(*settings(project)).has_store
     assert not (project.folder / "mlflow.db").exists()
     (project.folder / "mlflow.db").touch()
-    assert not has_store(*settings(project))
+    assert not open_settings(*settings(project)).has_store
 
 
 def test_a_store_that_is_not_there_is_told_by_its_place_and_by_who_named_it(
