@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
 
@@ -13,6 +14,17 @@ from recipeline.errors import UsageError, guess
 _DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost-cpu", "xgboost")}
 #: Packages that are an extra of the same name.
 _EXTRAS = ("lightgbm", "xgboost")
+
+
+def why_not_called(function: Callable[..., Any], *arguments: Any, **params: Any) -> str:
+    """Return why a function does not take these arguments; "" where it seems to."""
+    try:
+        inspect.signature(function).bind(*arguments, **params)
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        return ""
+    return ""
 
 
 def import_object(path: str, *, where: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from recipeline.config.import_path import import_object
+from recipeline.config.import_path import import_object, why_not_called
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.grouping import count_distinct, value_keys
 from recipeline.data.relating.relations import FOLD, Relations, relate_rows
@@ -197,16 +196,12 @@ def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
             got=f"'{path}', a {type(found).__name__},",
             fix="Correct the path.",
         )
-    try:
-        inspect.signature(found).bind(None, **recipe.split.custom.params)
-    except TypeError as error:
+    if reason := why_not_called(found, None, **recipe.split.custom.params):
         raise UsageError(
             f"{where} must be a function of a table and params.",
-            got=f"'{path}', {error},",
+            got=f"'{path}', {reason},",
             fix=f"Correct it in {recipe.path}.",
-        ) from None
-    except ValueError:  # it has no signature to look at
-        pass
+        )
     function: Callable[..., Any] = found
     return function
 

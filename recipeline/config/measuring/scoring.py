@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from recipeline.config.import_path import import_object
+from recipeline.config.import_path import import_object, why_not_called
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import FurtherMetric
 from recipeline.errors import UsageError
@@ -42,14 +41,10 @@ def _import(recipe: Recipe, entry: FurtherMetric, where: str) -> Callable[..., A
         raise UsageError(f"{recipe.at(f'{where}.function')} must name a function.", got=f"'{entry.function}'")
     function = partial(found, **entry.params) if entry.params else found
     weights = find_weights(found)
-    try:
-        inspect.signature(found).bind(None, None, **({weights.name: None} if weights else {}) | entry.params)
-    except TypeError as error:
+    if reason := why_not_called(found, None, None, **({weights.name: None} if weights else {}) | entry.params):
         raise UsageError(
             f"{recipe.at(f'{where}.function')} must be a function of true and predicted values and params.",
-            got=f"'{entry.function}', {error},",
+            got=f"'{entry.function}', {reason},",
             fix=f"Correct it in {recipe.path}.",
-        ) from None
-    except ValueError:  # it has no signature to look at
-        pass
+        )
     return function
