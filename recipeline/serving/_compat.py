@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from flask import Flask
 from granian.server import mp
 
-_SENT_SECONDS = 0.1
+#: Granian's own thread sends an answer, and may wait so long for a processor.
+_SENT_SECONDS = 0.5
 
 
 class Exchange(Protocol):

@@ -7,6 +7,7 @@ plot twice. No text is cut; what is too long for its place is wrapped.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -181,16 +182,22 @@ def grow(figure: Any, above: float, below: float) -> float:
 def measure(text: str, size: float = _SIZE, *, is_bold: bool = False) -> float:
     """Return the width of the widest line of a text in inches, rather too much.
 
-    DejaVu Sans is the widest of the fonts that a page may have; characters that it may lack count as its widest.
+    DejaVu Sans is the widest of the fonts that a page may have; characters that it may lack count as its widest letter, or as
+    what the picture has in their place, which for some of them are several boxes.
     """
     font = _font(is_bold)
     font.set_size(size, 72)
-    widths = []
-    for line in text.split("\n"):
-        line = re.sub("[\u0e33\u0eb3]", "WW", line)  # the vowel am of Thai and Lao is drawn as two characters
-        font.set_text(re.sub(r"[^\u0020-\u024f]", "W", line), 0)
-        widths.append(font.get_width_height()[0] / 64 / 72)
-    return float(1.03 * max(widths))
+
+    def measure_line(line: str) -> float:
+        font.set_text(line, 0)
+        return float(font.get_width_height()[0] / 64 / 72)
+
+    in_letters = re.sub(r"[^\n\u0020-\u024f]", "W", text)
+    inches = max(map(measure_line, in_letters.split("\n")))
+    if in_letters != text:
+        with warnings.catch_warnings(action="ignore"):  # drawing warns of characters that the font lacks
+            inches = max(inches, *map(measure_line, text.split("\n")))
+    return 1.03 * inches
 
 
 @lru_cache(maxsize=2)

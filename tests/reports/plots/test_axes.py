@@ -69,6 +69,8 @@ def test_wrapped_text_is_whole_and_as_narrow_as_it_must_be(text: str, inches: fl
 @example(["volatile acidity up to 0.38", "sulphates up to 0.56 (g potassium sulphate / dm³)"], "R2", "W" * 70)
 @example(["W" * 19], "i" * 90, "a b")
 @example(['"\u0e33'], "0", "0")
+@example(["0\u07e8\u0830\u2359" * 9], "0", "0")  # boxes, which are wider than a W
+@example(["\u0ddd\u1b40" * 9], "\u0ddd" * 20, "\u0ddd" * 20)  # each is three boxes
 def test_no_text_of_a_picture_is_cut_or_lies_outside_of_it(labels: list[str], title: str, x: str) -> None:
     with styled():
         axes, places = row_axes(labels)
