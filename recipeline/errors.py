@@ -29,6 +29,9 @@ EXIT_REJECTED = 4
 #: Exit code of `doctor` when something is broken.
 EXIT_BROKEN = 7
 
+#: Exit code of a command that SIGTERM ended.
+EXIT_TERMINATED = 143
+
 
 class RecipelineError(Exception):
     """An expected failure: the problem, the value found, the fix, and details.
@@ -135,9 +138,8 @@ def exit_code_of(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, SystemExit) and isinstance(error.code, int):
-        return error.code or 1  # it did not finish: code of the project's own that calls sys.exit() ended it
-    return 1
+    # Any other one was raised by code of the project's own that calls sys.exit(): the command did not finish.
+    return EXIT_TERMINATED if isinstance(error, SystemExit) and error.code == EXIT_TERMINATED else 1
 
 
 def require_libraries() -> None:

@@ -23,7 +23,7 @@ import click
 from recipeline.cli.output.results import CommandResult
 from recipeline.cli.output.stdout import PRINTED, print_json
 from recipeline.cli.output.terminal import echo, fit
-from recipeline.errors import RecipelineError, UnavailableError, UsageError, run_of
+from recipeline.errors import EXIT_TERMINATED, RecipelineError, UnavailableError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
 
 _AGAIN_SECONDS = 0.05
@@ -157,11 +157,9 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
             end(error.exit_code, error, error.sentence)
         except _Terminated as error:
             echo(f"{name}: terminated", err=True)
-            end(143, error, "terminated")
+            end(EXIT_TERMINATED, error, "terminated")
         except (Exception, SystemExit) as error:
-            if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code:
-                raise
-            # Code of the project's own that calls sys.exit() would end the command as if it were done.
+            # Code of the project's own that calls sys.exit() would end the command as if it were done, or with another's code.
             echo(traceback.format_exc(), err=True, nl=False, as_is=True)
             end(1, error, f"{type(error).__name__}: {error}")
     gc.freeze()  # nothing is worth collecting at the end of the process
@@ -217,7 +215,7 @@ def _signals() -> Iterator[None]:
         nonlocal last
         last = last if number == signal.SIGALRM else signal.Signals(number)
         threading.excepthook = lambda _: None
-        raise _Terminated(143) if last == signal.SIGTERM else KeyboardInterrupt
+        raise _Terminated(EXIT_TERMINATED) if last == signal.SIGTERM else KeyboardInterrupt
 
     def notice(swallowed: Any) -> None:
         if isinstance(swallowed.exc_value, KeyboardInterrupt | _Terminated):

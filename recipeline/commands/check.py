@@ -73,9 +73,10 @@ def _find_file_faults(recipe: str, profile: str) -> list[str]:
 
 
 def _find_faults(recipe: str, profile: str) -> list[str]:
-    """Return all faults of data source, split, metrics and candidates."""
+    """Return all faults of data source, split, metrics, hooks and candidates."""
     from recipeline.cli.environment import open_settings
     from recipeline.config.measuring.scoring import build_scorer
+    from recipeline.data.origin.made import load_functions
     from recipeline.data.origin.sources import check_source
     from recipeline.data.splits import find_custom
     from recipeline.training.scaling import find_unscalable
@@ -85,6 +86,10 @@ def _find_faults(recipe: str, profile: str) -> list[str]:
     faults: list[str] = []
     with _collected(faults):
         check_source(settings.profile.data, settings.recipe, folder=settings.cwd)
+    with _collected(faults):
+        load_functions(settings.recipe)
+    with _collected(faults):
+        settings.profile.service.load_hooks()
     trusted = settings.profile.service.trusted_types
     with _collected(faults):
         find_custom(settings.recipe)

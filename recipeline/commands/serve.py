@@ -12,7 +12,6 @@ from recipeline.cli.command import Result, ServiceEntryPoint, announce, entry_po
 from recipeline.cli.environment import open_settings
 from recipeline.cli.options import parse_switch, session_options
 from recipeline.cli.output.results import ServeValues
-from recipeline.config.import_path import import_object
 from recipeline.data.origin.filesystems import resolve_place
 from recipeline.errors import UsageError
 
@@ -58,7 +57,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
             f"The address {host} is reachable from other machines, and no tokens are set.",
             fix=f"Set {TOKENS} in the environment, or insecure=on behind a proxy that authenticates.",
         )
-    log, hooks = settings.profile.service.prediction_log, settings.profile.service.hooks
+    log = settings.profile.service.prediction_log
     serving = Serving(
         model_name=settings.recipe.model_name,
         settings=settings.profile.service,
@@ -68,7 +67,7 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
         log_archive=resolve_place(log.archive, settings.root) if log and log.archive else "",
         tokens=tokens,
         poll_seconds=settings.profile.service.poll_seconds or poll_seconds(settings.tracking_uri),
-        add_hooks=import_object(hooks, where="The profile's service.hooks") if hooks else None,
+        add_hooks=settings.profile.service.load_hooks(),
     )
     address = f"http://{f'[{host}]' if ':' in host else host}:{number}"
 

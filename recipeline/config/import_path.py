@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from typing import Any
 
@@ -16,15 +16,36 @@ _DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost-cpu", "xgbo
 _EXTRAS = ("lightgbm", "xgboost")
 
 
-def why_not_called(function: Callable[..., Any], *arguments: Any, **params: Any) -> str:
-    """Return why a function does not take these arguments; "" where it seems to."""
-    try:
-        inspect.signature(function).bind(*arguments, **params)
-    except TypeError as error:
-        return str(error)
-    except ValueError:
-        return ""
-    return ""
+def import_function(
+    path: str, arguments: int, params: Iterable[str], *, where: str, takes: str, fix: str
+) -> Callable[..., Any]:
+    """Return the function at `path`, which takes so many arguments and the params.
+
+    `where` begins the error message and `takes` ends its sentence: the key, and the arguments in words.
+
+    Raises
+    ------
+    UsageError : as `import_object`, and where it is no function, or one of other arguments.
+    """
+    found = import_object(path, where=where)
+    require_function(found, path, arguments, params, where=where, takes=takes, fix=fix)
+    function: Callable[..., Any] = found
+    return function
+
+
+def require_function(found: Any, path: str, arguments: int, params: Iterable[str], *, where: str, takes: str, fix: str) -> None:
+    """Raise UsageError as `import_function`, for the object `found` at `path`."""
+    reason = f"a {type(found).__name__}"
+    if callable(found):
+        try:
+            inspect.signature(found).bind(*[None] * arguments, **dict.fromkeys(params))
+        except TypeError as error:
+            reason = str(error)
+        except ValueError:  # a function without a signature, as some of C
+            return
+        else:
+            return
+    raise UsageError(f"{where} must be a function {takes}.", got=f"'{path}', {reason},", fix=fix)
 
 
 def import_object(path: str, *, where: str) -> Any:

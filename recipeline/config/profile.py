@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from recipeline.config.import_path import import_function
 from recipeline.config.settings import Settings, load_settings
 from recipeline.config.table import SQL, ImportPath, Sql
 from recipeline.errors import UsageError, nearest
@@ -167,6 +168,18 @@ class Service(Settings):
     shadow: Literal["challenger", ""] = ""
     shadow_share: float = Field(default=1.0, gt=0, le=1)
     shadow_time: float = Field(default=0.2, gt=0, le=1)
+
+    def load_hooks(self) -> Callable[..., Any] | None:
+        """Return the function that `hooks` names; None without one.
+
+        Raises
+        ------
+        UsageError : it cannot be imported, is not a function, or is one of other arguments than the application.
+        """
+        if not self.hooks:
+            return None
+        where, words = "The profile's service.hooks", "that takes the Flask application"
+        return import_function(self.hooks, 1, (), where=where, takes=words, fix="Correct it.")
 
 
 class Profile(Settings):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from recipeline.config.import_path import import_object, why_not_called
+from recipeline.config.import_path import import_function
 from recipeline.config.recipe import Recipe
 from recipeline.data.relating.grouping import count_distinct, value_keys
 from recipeline.data.relating.relations import FOLD, Relations, relate_rows
@@ -188,22 +188,9 @@ def find_custom(recipe: Recipe) -> Callable[..., Any] | None:
     """
     if recipe.split.custom is None:
         return None
-    path, where = recipe.split.custom.path, recipe.at("split.custom")
-    found = import_object(path, where=where)
-    if not callable(found):
-        raise UsageError(
-            f"{where} must be the import path of a function.",
-            got=f"'{path}', a {type(found).__name__},",
-            fix="Correct the path.",
-        )
-    if reason := why_not_called(found, None, **recipe.split.custom.params):
-        raise UsageError(
-            f"{where} must be a function of a table and params.",
-            got=f"'{path}', {reason},",
-            fix=f"Correct it in {recipe.path}.",
-        )
-    function: Callable[..., Any] = found
-    return function
+    rule, fix = recipe.split.custom, f"Correct it in {recipe.path}."
+    where, words = recipe.at("split.custom"), "of a table and params"
+    return import_function(rule.path, 1, rule.params, where=where, takes=words, fix=fix)
 
 
 def _ask_custom(table: pd.DataFrame, recipe: Recipe) -> tuple[np.ndarray, np.ndarray | None]:

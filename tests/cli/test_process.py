@@ -136,7 +136,7 @@ def test_a_bug_keeps_its_traceback() -> None:
     assert "ZeroDivisionError: a bug" in result.stderr
 
 
-@pytest.mark.parametrize("code", [0, None, "words"])
+@pytest.mark.parametrize("code", [0, None, "words", 3, 143])
 def test_code_that_calls_exit_does_not_end_a_command_as_if_it_were_done(code: int | str | None) -> None:
     result = invoke(raising(SystemExit(code)))
     assert (result.exit_code, result.stdout) == (1, "")

@@ -294,6 +294,18 @@ def test_a_rule_of_the_split_that_cannot_be_is_told_by_check_and_before_a_run_is
     assert project.runs() == []
 
 
+def test_check_tells_functions_of_recipe_and_profile_that_cannot_be_called(project: Project) -> None:
+    project.write_recipe(lambda c: c.update(data={"loader": {"path": "custom.red_wine.draw", "params": {"n": 3}}}))
+    project.write_profile(service={"hooks": "math.hypot.no"})
+    expect(project.run("check"), 2, "'data.loader.path' must be a function that takes", "service.hooks must be the import path")
+    project.write_profile(service={"hooks": "math.fmod"})
+    project.write_recipe(lambda c: c["data"].update(synthetic="math.pi"))
+    expect(
+        project.run("check"), 2, "'data.synthetic' must be a function", "service.hooks must be a function that takes the Flask"
+    )
+    assert project.runs() == []
+
+
 def test_a_candidate_that_cannot_be_is_told_before_the_first_of_the_steps_that_a_later_one_needs(project: Project) -> None:
     project.write_recipe(lambda c: c["candidates"]["DecisionTree"]["params"].update(max_dept=6))
     for command in ("train", "evaluate", "register", "promote"):

@@ -246,6 +246,7 @@ def test_a_tag_is_cut_to_what_every_store_takes(store: Store) -> None:
         (SystemExit(143), 143),
         (SystemExit("words"), 1),
         (SystemExit(0), 1),
+        (SystemExit(3), 1),
     ],
 )
 def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from recipeline.config.import_path import import_object, why_not_called
+from recipeline.config.import_path import import_object, require_function
 from recipeline.config.recipe import Recipe
 from recipeline.config.rules import FurtherMetric
-from recipeline.errors import UsageError
 from recipeline.metrics.catalogue import NEEDS
 from recipeline.metrics.scorer import Measure, Scorer, find_weights
 from recipeline.metrics.tasks.every import TASKS
@@ -36,15 +35,9 @@ def build_scorer(recipe: Recipe, labels: Sequence[Any] = ()) -> Scorer:
 
 def _import(recipe: Recipe, entry: FurtherMetric, where: str) -> Callable[..., Any]:
     assert entry.function is not None
-    found = import_object(entry.function, where=recipe.at(f"{where}.function"))
-    if not callable(found):
-        raise UsageError(f"{recipe.at(f'{where}.function')} must name a function.", got=f"'{entry.function}'")
-    function = partial(found, **entry.params) if entry.params else found
-    weights = find_weights(found)
-    if reason := why_not_called(found, None, None, **({weights.name: None} if weights else {}) | entry.params):
-        raise UsageError(
-            f"{recipe.at(f'{where}.function')} must be a function of true and predicted values and params.",
-            got=f"'{entry.function}', {reason},",
-            fix=f"Correct it in {recipe.path}.",
-        )
-    return function
+    key = recipe.at(f"{where}.function")
+    found = import_object(entry.function, where=key)
+    weights, words = find_weights(found), "of true and predicted values and params"
+    params = {*entry.params, *([weights.name] if weights else [])}
+    require_function(found, entry.function, 2, params, where=key, takes=words, fix=f"Correct it in {recipe.path}.")
+    return partial(found, **entry.params) if entry.params else found

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from recipeline.config.import_path import import_object
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SQL, SYNTHETIC, Download, Sql
 from recipeline.data.origin.folders import RowPath, list_files
+from recipeline.data.origin.made import draw_rows, load_rows
 from recipeline.data.origin.paths import local_paths
 from recipeline.data.origin.sql import fetch_query
 from recipeline.data.origin.uris import NoConnectionError, copy_uri, fetch, redact, within
@@ -28,6 +28,9 @@ from recipeline.data.readers import content_digest
 from recipeline.data.reading.formats import Format
 from recipeline.data.reading.pieces import Table
 from recipeline.errors import DataError, UsageError, missing_file
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 #: A download gets this many seconds in all, attempts, redirects and name look-up included.
 DOWNLOAD_SECONDS = 10.0
@@ -170,8 +173,7 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
     """
     data = recipe.data
     if data.loader:
-        content = _call(data.loader.path, data.loader.params, recipe, "data.loader.path")
-        return _spooled("file", data.loader.path, content)
+        return _spooled("file", data.loader.path, _as_csv(load_rows(recipe, data.loader), recipe))
     if data.download:
         try:
             return _spooled(data.download.name, data.download.url, fetch_download(data.download, cache))
@@ -199,7 +201,7 @@ def _synthetic(recipe: Recipe) -> Source:
             "No data.synthetic in the recipe for data=synthetic.",
             fix="Name the function that draws the rows, or a file with data=PATH.",
         )
-    content = _call(recipe.data.synthetic, {"random_state": recipe.random_state}, recipe, "data.synthetic")
+    content = _as_csv(draw_rows(recipe, recipe.data.synthetic), recipe)
     notice = "These are SYNTHETIC rows, as requested: drawn, not measured."
     return _spooled(SYNTHETIC, recipe.data.synthetic, content, notice)
 
@@ -230,21 +232,7 @@ def _spooled(kind: str, origin: str, content: bytes, notice: str = "") -> Source
     return Source(kind, origin, [RowPath(path, redact(origin))], notice, folder)
 
 
-def _call(path: str, params: dict[str, Any], recipe: Recipe, key: str) -> bytes:
-    """Return the table that the function at `path` makes, as CSV bytes.
-
-    `where` begins its error messages.
-    """
-    where = recipe.at(key)
-    try:
-        table = import_object(path, where=where)(**params)
-    except TypeError as error:
-        raise UsageError(
-            f"{where} must take the parameters that the recipe gives.",
-            got=f"'{error}'",
-            fix=f"See the parameters of {path}.",
-        ) from None
-    table = getattr(table, "frame", table)  # scikit-learn's loaders return a Bunch
+def _as_csv(table: DataFrame, recipe: Recipe) -> bytes:
     content: bytes = table.to_csv(index=False, sep=_separator(recipe), decimal=recipe.data.decimal).encode()
     return content if recipe.data.encoding == "utf-8" else codecs.BOM_UTF8 + content
 

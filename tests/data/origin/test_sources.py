@@ -136,18 +136,12 @@ def test_synthetic_rows_are_drawn_with_the_seed_of_the_recipe(tmp_path: Path, re
     assert pd.read_csv(io.BytesIO(content_of(second))).equals(draw(7))
 
 
-def test_a_loader_that_returns_a_bunch_gives_its_frame(tmp_path: Path) -> None:
+def test_a_loader_is_a_source(tmp_path: Path) -> None:
     loader = {"path": "sklearn.datasets.load_diabetes", "params": {"as_frame": True, "scaled": False}}
     source = read_source("auto", with_data(loader=loader), folder=tmp_path, cache=tmp_path)
     assert (source.kind, source.origin, source.notice) == ("file", "sklearn.datasets.load_diabetes", "")
     expected = load_diabetes(as_frame=True, scaled=False).frame
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content_of(source))), expected, check_dtype=False)
-
-
-def test_a_loader_that_does_not_take_its_parameters_is_a_usage_error(tmp_path: Path) -> None:
-    loader = {"path": "sklearn.datasets.load_diabetes", "params": {"frames": True}}
-    with pytest.raises(UsageError, match=r"'data\.loader\.path' must take the parameters.*frames"):
-        read_source("auto", with_data(loader=loader), folder=tmp_path, cache=tmp_path)
 
 
 def test_a_path_is_relative_to_the_folder(tmp_path: Path, recipe: Recipe) -> None:
