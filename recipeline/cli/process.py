@@ -162,6 +162,10 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
             # Code of the project's own that calls sys.exit() would end the command as if it were done, or with another's code.
             echo(traceback.format_exc(), err=True, nl=False, as_is=True)
             end(1, error, f"{type(error).__name__}: {error}")
+    if "joblib" in sys.modules:
+        from recipeline.engine.local import kill_workers
+
+        kill_workers()
     gc.freeze()  # nothing is worth collecting at the end of the process
     sys.exit(code or 0)
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import pickle
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,6 +119,15 @@ def _prepare(module: str) -> None:
     importlib.import_module(module)
     gc.freeze()
     gc.enable()
+
+
+def kill_workers() -> None:
+    """End the processes without waiting for them, where there are any.
+
+    For the end of a command that wants nothing more of them: to unload their modules takes them a third of a second.
+    """
+    if "joblib.externals.loky.reusable_executor" in sys.modules and (pool := running_pool()):
+        pool.shutdown(kill_workers=True)
 
 
 def stop_workers() -> None:

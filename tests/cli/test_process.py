@@ -250,6 +250,25 @@ def test_a_python_without_the_libraries_ends_in_one_sentence(module: str) -> Non
     assert "source .venv/bin/activate" in done.stderr
 
 
+_WITH_WORKERS = """
+import atexit, time
+from recipeline.cli.process import run_process
+from recipeline.engine.local import LocalWorkers
+
+def work():
+    workers = LocalWorkers(2, preload="json")
+    workers.start()
+    list(workers.map([(atexit.register, (time.sleep, 600))] * 2))
+
+run_process("toy", [], work)
+"""
+
+
+def test_a_command_does_not_wait_for_its_workers_to_end() -> None:
+    done = subprocess.run([sys.executable, "-c", _WITH_WORKERS], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 _COUNT = """
 import multiprocessing, runpy, sys
 try:
