@@ -297,7 +297,7 @@ def opened_model(model: NamedModel, threads: int) -> Iterator[Asked]:
     """Yield the loaded model as a function of rows, on so many threads."""
     from recipeline.data.target_codes import NUMBERS, TargetCodes
     from recipeline.inference.columns import Columns
-    from recipeline.inference.predictor import Asked, Predictor
+    from recipeline.inference.predictor import Asked, Predictor, TailsPredictor
 
     columns = Columns.of(model.info) if model.info else Columns.of_numbers(model.features)
     with ExitStack() as stack:
@@ -305,5 +305,8 @@ def opened_model(model: NamedModel, threads: int) -> Iterator[Asked]:
         def ask(fitted: Any, asked: Columns, codes: TargetCodes = NUMBERS) -> Predictor:
             return stack.enter_context(closing(Predictor(fitted, asked, codes, threads=threads)))
 
+        def ask_tails(low: Any, high: Any, asked: Columns) -> TailsPredictor:
+            return TailsPredictor(ask(low, asked), ask(high, asked))
+
         predict, conditions = ask(model.model, columns, model.target.codes), model.info.filter if model.info else ()
-        yield Asked(columns.features, predict, model.version, model.load_interval(ask), model.target, conditions)
+        yield Asked(columns.features, predict, model.version, model.load_interval(ask_tails), model.target, conditions)

@@ -17,7 +17,8 @@ LEVEL = 0.9
 CONSTANT, QUANTILE = "constant", "quantile"
 
 #: From float64 rows, (rows, features), to a limit before it is moved, (rows,).
-Tail = Callable[[np.ndarray], np.ndarray]
+#: A function of the features, (rows, features), that returns what both tails predict, (rows,) each.
+Tails = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Interval:
     method: str
     lower: float
     upper: float
-    tails: tuple[Tail, Tail] | None = field(default=None, compare=False, repr=False)
+    tails: Tails | None = field(default=None, compare=False, repr=False)
     by: ByColumn | None = None
 
     def around(self, predicted: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +62,7 @@ class Interval:
         The limits are not cut to the target's range: that would hide the uncertainty.
         """
         predicted = np.asarray(predicted, dtype=float)
-        below, above = (tail(features) for tail in self.tails) if self.tails else (predicted, predicted)
+        below, above = self.tails(features) if self.tails else (predicted, predicted)
         lower, upper = (self.lower, self.upper) if self.by is None else self.by.pick(features, self.lower, self.upper)
         return np.minimum(below + lower, predicted), np.maximum(above + upper, predicted)
 
@@ -73,7 +74,7 @@ class Interval:
         return FittedInterval(self.level, self.method, self.lower, self.upper, test_coverage, test_rows, self.by)
 
     @classmethod
-    def restore(cls, known: FittedInterval, tails: tuple[Tail, Tail] | None = None) -> Self:
+    def restore(cls, known: FittedInterval, tails: Tails | None = None) -> Self:
         """Return the interval stored as `known`.
 
         Raises
@@ -84,6 +85,11 @@ class Interval:
             how = "with" if known.method == QUANTILE else "without"
             raise ValueError(f"An interval of the method '{known.method}' must come {how} tails.")
         return cls(float(known.level), known.method, float(known.lower), float(known.upper), tails, known.by)
+
+
+def both(low: Callable[[np.ndarray], np.ndarray], high: Callable[[np.ndarray], np.ndarray]) -> Tails:
+    """Return two functions of the features as one."""
+    return lambda features: (low(features), high(features))
 
 
 def fit_constant(
@@ -125,7 +131,7 @@ def fit_quantile(
     target: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-    tails: tuple[Tail, Tail],
+    tails: Tails,
     *,
     groups: np.ndarray | None = None,
     level: float = LEVEL,
@@ -138,7 +144,7 @@ def fit_quantile(
     Parameters
     ----------
     low, high : of shape (rows,), out-of-fold predictions of models like the `tails`.
-    tails : the models fitted on all rows.
+    tails : the models fitted on all rows, as a function.
     groups : as in `fit_constant`.
 
     Raises

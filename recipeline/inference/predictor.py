@@ -18,7 +18,9 @@ from recipeline.inference.asking import ask_model, probabilities
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
-from recipeline.inference.compiled.form import Compiled
+from recipeline.inference.compiled.form import Compiled, Predict
+from recipeline.inference.compiled.small_trees import MANY_ROWS
+from recipeline.inference.compiled.trees import small_sums
 from recipeline.inference.golden import LIMITS, PREDICTION
 from recipeline.inference.interval import Interval
 from recipeline.inference.model_info import Feature, Target
@@ -46,7 +48,7 @@ class Predictor:
     """
 
     def __init__(self, model: Any, columns: Columns, codes: TargetCodes = NUMBERS, *, threads: int = 1) -> None:
-        self._model, self._columns, self._codes = model, columns, codes
+        self.model, self._columns, self._codes = model, columns, codes
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         compiled = compile_model(model, columns, codes)
         is_forest = compiled is not None and compiled.kind == "trees"
@@ -83,6 +85,12 @@ class Predictor:
         pool = None if len(slices) == 1 or is_light else self._pool  # light work is done before a thread starts
         return np.concatenate(list((pool.map if pool else map)(self._predict, slices)))
 
+    def join(self, other: Predictor) -> Predict | None:
+        """Return small trees of both models as one function, (rows, 2); None for others."""
+        if not all(it._compiled and it._compiled.is_light for it in (self, other)):
+            return None
+        return small_sums([self.model, other.model], len(self._columns.names))
+
     def close(self) -> None:
         """End the threads."""
         if self._pool:
@@ -94,7 +102,7 @@ class Predictor:
         self._is_checked = bool(len(first))
         return (
             compiled
-            if not len(first) or not differences(compiled, self._model, self._columns.frame(first), self._columns, self._codes)
+            if not len(first) or not differences(compiled, self.model, self._columns.frame(first), self._columns, self._codes)
             else None
         )
 
@@ -102,12 +110,39 @@ class Predictor:
         if self._compiled and _are_plain(rows):
             return self._compiled.predict(rows)
         try:
-            return ask_model(self._model, self._columns.frame(rows), self._codes)
+            return ask_model(self.model, self._columns.frame(rows), self._codes)
         except ValueError as error:
             raise DataError(
                 f"The model refuses the rows: {' '.join(str(error).split())[:200].rstrip('.')}.",
                 fix="Correct the rows, or choose another model with model_uri=.",
             ) from None
+
+
+class TailsPredictor:
+    """Both tails of an interval as one function; small trees are looked up together.
+
+    That is used once it has answered rows as each tail does by itself.
+    """
+
+    def __init__(self, low: Predictor, high: Predictor) -> None:
+        self._low, self._high, self._sums = low, high, low.join(high)
+        self._is_checked = False
+
+    def __call__(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the predictions of float64 rows, (rows,) each, as `Predictor`."""
+        if self._sums and self._is_checked and len(rows) >= MANY_ROWS and _are_plain(rows):
+            sums = self._sums(rows)
+            return sums[:, 0], sums[:, 1]
+        answers = self._low(rows), self._high(rows)
+        if self._sums and not self._is_checked:
+            self._check(self._sums, rows, np.column_stack(answers))
+        return answers
+
+    def _check(self, sums: Predict, rows: np.ndarray, answers: np.ndarray) -> None:
+        plain = np.flatnonzero(_is_plain(rows))[:_CHECKED_ROWS]
+        self._is_checked = bool(len(plain))
+        if self._is_checked and not np.array_equal(sums(rows[plain]), answers[plain]):
+            self._sums = None
 
 
 def _is_plain(rows: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from recipeline.errors import UnavailableError, UsageError, nearest
 from recipeline.inference.asking import recognise
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import PREDICTION
-from recipeline.inference.interval import QUANTILE, Interval, Tail
+from recipeline.inference.interval import QUANTILE, Interval, Tails, both
 from recipeline.inference.model_info import ModelInfo, Target
 from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
@@ -156,7 +156,7 @@ def _by_version(registry: Registry, word: str) -> ModelVersion:
     return champion or held[0]
 
 
-Ask = Callable[[Any, Columns], Tail]
+Ask = Callable[[Any, Any, Columns], Tails]
 
 
 def load_version(reader: Reader, version: ModelVersion) -> Any:
@@ -226,7 +226,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
 def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | None = None) -> Interval | None:
     """Return the interval of the model that the run evaluated; None without one.
 
-    The model takes the columns `names`. `ask(model, names)` makes a function of an array of each tail model; without it
+    The model takes the columns `names`. `ask(low, high, columns)` makes a function of an array of the tail models; without it
     they are called through scikit-learn.
 
     Raises
@@ -240,10 +240,10 @@ def load_interval(reader: Reader, run_id: str, names: Sequence[str], ask: Ask | 
         return Interval.restore(known)
     from recipeline.inference.compiled.form import as_function
 
-    ask = ask or as_function
     low, high = reader.load(INTERVAL, run_id)
     codes = Columns.of_numbers(names)
-    return Interval.restore(known, (ask(low, codes), ask(high, codes)))
+    tails = ask(low, high, codes) if ask else both(as_function(low, codes), as_function(high, codes))
+    return Interval.restore(known, tails)
 
 
 def _differs(uri: str, got: str) -> UnavailableError:

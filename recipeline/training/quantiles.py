@@ -17,7 +17,7 @@ from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.inference.by_value import ByColumn, Shown, fit_by_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
-from recipeline.inference.interval import LEVEL, Interval, fit_constant, fit_quantile, interval_score
+from recipeline.inference.interval import LEVEL, Interval, both, fit_constant, fit_quantile, interval_score
 from recipeline.training.weights import TrainingRows, fit_weighted
 
 #: Few small trees: 0.06 s a fit, and no wider than an interval of three times as many larger ones (decision 0009).
@@ -134,14 +134,14 @@ def choose_interval(
     by : the name of a column, and what shows its codes: each of its values has limits of its own.
     """
     codes = Columns.of_numbers(names)
-    tails = tuple(as_function(model, codes) for model in quantiles.models)
+    tails = both(*(as_function(model, codes) for model in quantiles.models))
     low, high = quantiles.out_of_fold
 
     def fit_both(some: np.ndarray) -> tuple[Interval, Interval]:
         of_groups = None if groups is None else groups[some]
         return (
             fit_constant(target[some], out_of_fold[some], groups=of_groups, level=level),
-            fit_quantile(target[some], low[some], high[some], (tails[0], tails[1]), groups=of_groups, level=level),
+            fit_quantile(target[some], low[some], high[some], tails, groups=of_groups, level=level),
         )
 
     constant, by_quantile = fit_both(np.ones(len(target), dtype=bool))
@@ -156,6 +156,6 @@ def choose_interval(
             return fit_by_column(by[0], place, rows[:, place], by[1], fit, level=level, groups=groups)
 
         constant, by_quantile = replace(constant, by=limits_of(0)), replace(by_quantile, by=limits_of(1))
-    honest = replace(by_quantile, tails=(lambda _: low, lambda _: high))
+    honest = replace(by_quantile, tails=lambda _: (low, high))
     scores = [interval_score(target, interval.around(out_of_fold, rows), level) for interval in (constant, honest)]
     return by_quantile if scores[1] < scores[0] else constant

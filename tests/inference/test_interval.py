@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from recipeline.inference.interval import (
     FittedInterval,
     Interval,
+    both,
     coverage,
     fit_constant,
     fit_quantile,
@@ -27,7 +28,7 @@ pairs = st.integers(1, 200).flatmap(
 )
 FIRST, SECOND = (lambda rows: rows[:, 0]), (lambda rows: rows[:, 1])
 constants = st.builds(Interval, levels, st.just("constant"), finite, finite)
-intervals = constants | st.builds(Interval, levels, st.just("quantile"), finite, finite, st.just((FIRST, SECOND)))
+intervals = constants | st.builds(Interval, levels, st.just("quantile"), finite, finite, st.just(both(FIRST, SECOND)))
 NO_FEATURES = np.empty((0, 0))
 
 
@@ -44,7 +45,7 @@ def test_of_the_rows_that_quantile_models_were_moved_for_at_least_the_level_lies
 ) -> None:
     target, low = pair
     rows = np.column_stack([low, low + 1])
-    interval = fit_quantile(target, *rows.T, (FIRST, SECOND), level=level)
+    interval = fit_quantile(target, *rows.T, both(FIRST, SECOND), level=level)
     assert coverage(target, interval.around(low + 0.5, rows)) >= level
 
 
@@ -53,7 +54,7 @@ def test_grades_that_tie_on_a_limit_are_inside(grades: list[int], predicted: flo
     target = np.array(grades, float)
     out_of_fold = np.full(len(target), predicted)
     assert coverage(target, fit_constant(target, out_of_fold).around(out_of_fold, NO_FEATURES)) >= 0.9
-    by_quantile = fit_quantile(target, out_of_fold, out_of_fold, (FIRST, FIRST))
+    by_quantile = fit_quantile(target, out_of_fold, out_of_fold, both(FIRST, FIRST))
     assert coverage(target, by_quantile.around(out_of_fold, out_of_fold[:, None])) >= 0.9
 
 
@@ -74,7 +75,7 @@ def test_an_interval_survives_json(interval: Interval) -> None:
     )
 
 
-@pytest.mark.parametrize(("method", "tails"), [("quantile", None), ("constant", (FIRST, SECOND))])
+@pytest.mark.parametrize(("method", "tails"), [("quantile", None), ("constant", both(FIRST, SECOND))])
 def test_an_interval_without_the_tails_it_needs_is_none(method: str, tails: object) -> None:
     known = FittedInterval(0.9, method, lower=-1.0, upper=1.0)
     with pytest.raises(ValueError, match=f"'{method}' must come with"):
@@ -87,7 +88,7 @@ def test_what_else_is_said_of_an_interval_is_ignored() -> None:
 
 
 def test_limits_are_what_the_tails_say_of_the_features_moved() -> None:
-    interval = Interval(0.9, "quantile", -0.5, 0.25, (FIRST, SECOND))
+    interval = Interval(0.9, "quantile", -0.5, 0.25, both(FIRST, SECOND))
     lower, upper = interval.around(np.array([4.0, 8.0]), np.array([[3.0, 5.0], [7.0, 7.5]]))
     np.testing.assert_allclose(lower, [2.5, 6.5])
     np.testing.assert_allclose(upper, [5.25, 8.0], err_msg="the second is the prediction itself")
@@ -95,7 +96,7 @@ def test_limits_are_what_the_tails_say_of_the_features_moved() -> None:
 
 def test_tails_that_say_too_much_are_moved_inwards() -> None:
     target = np.arange(100.0)
-    interval = fit_quantile(target, target - 5, target + 5, (FIRST, SECOND))
+    interval = fit_quantile(target, target - 5, target + 5, both(FIRST, SECOND))
     np.testing.assert_allclose([interval.lower, interval.upper], [5, -5])
 
 
@@ -162,7 +163,7 @@ def test_what_no_interval_can_be_fitted_on_is_refused(
     with pytest.raises(ValueError, match=words):
         fit_constant(np.array(target), np.array(out_of_fold), level=level)
     with pytest.raises(ValueError, match=words):
-        fit_quantile(np.array(target), np.array(out_of_fold), np.array(out_of_fold), (FIRST, FIRST), level=level)
+        fit_quantile(np.array(target), np.array(out_of_fold), np.array(out_of_fold), both(FIRST, FIRST), level=level)
 
 
 @given(st.floats(-10, 10), st.floats(0, 5), st.floats(-10, 10), levels)

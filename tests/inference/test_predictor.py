@@ -15,8 +15,9 @@ from sklearn.naive_bayes import GaussianNB
 from recipeline.data.target_codes import TargetCodes
 from recipeline.errors import DataError
 from recipeline.inference.columns import Columns
+from recipeline.inference.compiled.small_trees import MANY_ROWS
 from recipeline.inference.model_info import Target
-from recipeline.inference.predictor import LEAST_ROWS, Predictor
+from recipeline.inference.predictor import LEAST_ROWS, Predictor, TailsPredictor
 from tests.batches import asked
 
 
@@ -55,6 +56,47 @@ def test_a_compiled_form_that_answers_otherwise_is_not_used(monkeypatch: pytest.
         "recipeline.inference.predictor.compile_model", lambda *_: Compiled("linear", False, lambda rows: np.zeros(len(rows)))
     )
     np.testing.assert_allclose(Predictor(model, Columns.of_numbers(list(table)))(table.to_numpy()), model.predict(table))
+
+
+def tails(rows: int) -> tuple[list[Any], list[Predictor], np.ndarray]:
+    """Return models of both tails, their predictors, and rows of one decimal."""
+    low = HistGradientBoostingRegressor(loss="quantile", quantile=0.1, max_iter=9, max_leaf_nodes=4)
+    models, table = [fitted(clone(low).set_params(quantile=level))[0] for level in (0.1, 0.9)], fitted(low, rows)[1].round(1)
+    return models, [Predictor(model, Columns.of_numbers(list(table))) for model in models], table.to_numpy(copy=True)
+
+
+def test_both_tails_say_what_each_says_whatever_the_pieces_and_missing_values() -> None:
+    models, predictors, rows = tails(3 * MANY_ROWS)
+    rows[5, 1], rows[-1, 2] = np.nan, 1e300
+    asked_of = TailsPredictor(*predictors)
+    for piece in (rows[5:6], rows[:1], rows[MANY_ROWS : 2 * MANY_ROWS], rows, rows[:7]):
+        for answers, model in zip(asked_of(piece), models, strict=True):
+            names = list(model.feature_names_in_)
+            np.testing.assert_array_equal(answers, model.predict(pd.DataFrame(piece, columns=names)))
+
+
+def test_tails_that_answer_otherwise_together_are_asked_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def wrong(rows: np.ndarray) -> np.ndarray:
+        calls.append(len(rows))
+        return np.zeros((len(rows), 2))
+
+    monkeypatch.setattr("recipeline.inference.predictor.small_sums", lambda *_: wrong)
+    models, predictors, rows = tails(2 * MANY_ROWS)
+    asked_of = TailsPredictor(*predictors)
+    for _ in range(2):
+        for answers, model in zip(asked_of(rows), models, strict=True):
+            np.testing.assert_array_equal(answers, model.predict(pd.DataFrame(rows, columns=list(model.feature_names_in_))))
+    assert len(calls) == 1
+
+
+def test_many_rows_of_small_trees_are_asked_of_both_tails_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, predictors, rows = tails(2 * MANY_ROWS)
+    asked_of = TailsPredictor(*predictors)
+    asked_of(rows)
+    monkeypatch.setattr(Predictor, "__call__", lambda *_: pytest.fail("one was asked alone"))
+    assert len(asked_of(rows)[0]) == len(rows)
 
 
 def test_no_rows_have_no_predictions() -> None:

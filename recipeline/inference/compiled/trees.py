@@ -246,7 +246,7 @@ def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compile
 
     def predict_many(rows: np.ndarray) -> np.ndarray:
         if table and len(rows) >= MANY_ROWS:
-            return table.add_up(rows, baseline)
+            return table.add_up(rows, [baseline])[:, 0]
         total = np.full(len(rows), baseline)
         for nodes in trees:
             total += walk(nodes, rows)
@@ -254,6 +254,23 @@ def histogram_trees(model: BaseEstimator, width: int, place: int = 0) -> Compile
 
     few = min(FEW_ROWS_HISTOGRAM, MOST_BYTES // (numbers.nbytes * (width + 1)))
     return Compiled("boosted trees", True, _by_number_of_rows(predict_few, predict_many, few, width), is_light)
+
+
+def small_sums(models: Sequence[BaseEstimator], width: int) -> Predict | None:
+    """Return small boosted trees of several models as one function, (rows, models).
+
+    It is for many rows. None: a model is of another kind, or they are not small enough.
+    """
+    if any(type(model) is not HistGradientBoostingRegressor for model in models):
+        return None
+    try:
+        table = SmallTrees.of(*(_histogram_nodes(model, width, 0) for model in models))
+    except UnknownKindError:
+        return None
+    if table is None:
+        return None
+    baselines = [_compat.histogram_baseline(model, 0) for model in models]
+    return lambda rows: table.add_up(rows, baselines)
 
 
 def _histogram_nodes(model: BaseEstimator, width: int, place: int) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ from recipeline.inference.compiled.check import differences, random_rows
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
 from recipeline.inference.golden import answers_golden, golden_features, has_limits, limits_golden, says_golden
-from recipeline.inference.interval import QUANTILE, FittedInterval, Interval
+from recipeline.inference.interval import QUANTILE, FittedInterval, Interval, both
 from recipeline.inference.model_info import ModelInfo
 from recipeline.inference.trust import RefusedModel, read_model
 from recipeline.serving.model.bins import Bins
@@ -151,8 +151,8 @@ def _load_interval(copy: Path, known: FittedInterval, columns: Columns, golden: 
         return Interval.restore(known)
     low, high = INTERVAL.read(copy / INTERVAL.name)
     codes = columns.as_numbers()
-    tails = [_fastest(model, codes, codes.frame(columns.matrix(golden)))[0] for model in (low, high)]
-    return Interval.restore(known, (tails[0], tails[1]))
+    rows = codes.frame(columns.matrix(golden))
+    return Interval.restore(known, both(*(_fastest(model, codes, rows)[0] for model in (low, high))))
 
 
 def _fastest(fitted: Any, columns: Columns, rows: pd.DataFrame, target: TargetCodes = NUMBERS) -> tuple[Predict, str, str]:
