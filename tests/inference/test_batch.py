@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from recipeline.data.checking.numbers import FINITE
 from recipeline.data.reading import csv_files
 from recipeline.errors import DataError
 from recipeline.inference import batch
@@ -232,7 +233,7 @@ FAULTS = {
     cell(" "): "row 2, acid: must not be missing. Got nothing instead.",
     cell("NaN"): "row 2, acid: must be a number. Got 'NaN' instead. "
     "A word for a missing value? List it under na in the recipe.",
-    cell("-inf"): "row 2, acid: must be finite. Got -inf instead.",
+    cell("-inf"): f"row 2, acid: {FINITE}. Got -inf instead.",
     cell("-0.1"): "row 2, acid: must be at least 0 g/L. Got -0.1 instead.",
     cell("31.50"): "row 2, acid: must be at most 30 g/L. Got 31.50 instead.",
     cell("x" * 99): f"row 2, acid: must be a number. Got '{'x' * 40}…' instead.",
@@ -273,7 +274,7 @@ def test_bad_rows_of_a_parquet_file_are_set_aside_in_one(tmp_path: Path, out: Pa
     assert rejected["row"].tolist() == [2, 3]
     assert rejected["fault"].tolist() == [
         "acid: must not be missing. Got nothing instead.",
-        "acid: must be finite. Got inf instead.",
+        f"acid: {FINITE}. Got inf instead.",
     ]
 
 
