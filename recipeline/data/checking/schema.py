@@ -276,9 +276,9 @@ class TableCheck:
         self.kept += len(frame)
         if len(frame):
             self._only = frame[target].iloc[0] if self._only is None else self._only
+            values = frame[target].to_numpy()
             is_number = pd.api.types.is_numeric_dtype(frame[target])
-            away = (frame[target] - self._only).abs() if is_number else frame[target] != self._only
-            self._away = max(self._away, float(away.max()))
+            self._away = max(self._away, float(np.max(np.abs(values - self._only) if is_number else values != self._only)))
         return frame
 
     def _require_rows(self) -> None:
