@@ -4,6 +4,7 @@ import csv
 import gzip
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,42 @@ def test_lines_of_a_file_with_its_columns_in_another_order_or_with_another_separ
 def test_a_version_that_needs_quotes_has_them(tmp_path: Path, out: Path) -> None:
     run(write(tmp_path / "in.csv", "acid,alcohol\n4,10\n"), out, interval=None, version="7,5")
     assert out.read_text().splitlines()[1] == '4,10,104,"7,5"'
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(st.floats(0, 30), st.floats(0, 25), st.sampled_from(["n", '"', "\n", "x;y,z"])), min_size=1, max_size=6
+    ),
+    separator=st.sampled_from(";,\t|"),
+    mark=st.sampled_from(",."),
+    name=st.sampled_from(["out.csv", "out.csv.gz", "out.parquet"]),
+)
+@example(rows=[(1.5, 1e-7, "n"), (2.0, 3.25, "n")], separator=";", mark=",", name="out.csv")
+@example(rows=[(1e-300, 0.0, "n")], separator="\t", mark=",", name="out.csv")
+@example(rows=[(1.0, 2.0, "n"), (1.0, 0.5, "n")], separator=",", mark=",", name="out.csv")
+def test_answers_have_the_decimal_mark_of_the_table_that_they_are_written_beside(
+    tmp_path: Path, rows: list[tuple[float, float, str]], separator: str, mark: str, name: str
+) -> None:
+    features = tuple(replace(feature, decimal=mark) for feature in FEATURES)
+    table = pd.DataFrame(rows, columns=["acid", "alcohol", "note"])
+    table.to_csv(tmp_path / "in.csv", index=False, sep=separator, decimal=mark)
+    run(tmp_path / "in.csv", tmp_path / name, features=features)
+    if name.endswith(".parquet"):
+        scored = pd.read_parquet(tmp_path / name)
+        assert scored["prediction"].dtype == "float64"
+    else:
+        text = pd.read_csv(tmp_path / name, sep=separator, dtype=str)
+        assert mark == "." or not text.drop(columns="note").stack().str.contains(".", regex=False).any()
+        scored = pd.read_csv(tmp_path / name, sep=separator, decimal=mark)
+    np.testing.assert_allclose(scored["prediction"], table["acid"] + 10 * table["alcohol"], rtol=1e-12)
+    np.testing.assert_allclose(scored["prediction_upper"] - scored["prediction_lower"], 2)
+
+
+def test_numbers_of_a_parquet_file_have_points_beside_points(tmp_path: Path, out: Path) -> None:
+    pd.DataFrame({"acid": [4.5], "alcohol": [10.0]}).to_parquet(tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", out, features=tuple(replace(feature, decimal=",") for feature in FEATURES), interval=None)
+    assert out.read_text().splitlines()[1] == "4.5,10,104.5,7"
 
 
 def is_possible(text: str, most: float) -> bool:
