@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -208,7 +208,7 @@ class Job:
         schema = layout.schema
         for place in self._features_as_numbers:
             schema = schema.set(place, pa.field(schema.names[place], pa.float64()))
-        return Layout(layout.header, layout.separator, schema).extended(self.asked.columns)
+        return replace(layout, schema=schema).extended(self.asked.columns)
 
     @cached_property
     def _rejects_layout(self) -> Layout:
