@@ -126,7 +126,7 @@ def _correct_rule(recipe: Recipe) -> str:
 
 
 def _explain_few(table: pd.DataFrame, recipe: Recipe, method: str, need: int) -> str:
-    """Return what to do where a column of few values, or copies of rows, make few groups.
+    """Return what to do where few values, or copies of rows, make few groups.
 
     It is "" where more rows would help.
     """

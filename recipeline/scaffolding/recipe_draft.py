@@ -172,7 +172,7 @@ def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, as
 
 
 def _look(path: Path, target: str, na: Sequence[str], data: Data) -> tuple[dict[str, Look], int, dict[str, str]]:
-    """Return the looks of a table's columns, its number of rows, and names that are spelled out."""
+    """Return the looks of a table's columns, its rows, and names spelled out."""
     file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name, Format.of(data))
     names = [name for name in file.columns if name not in file.index]
     if target not in names:
@@ -254,7 +254,7 @@ def _is_index(name: str, target: str) -> bool:
 
 
 def _is_of(task: Task, name: str, target: Look, asked: str) -> bool:
-    """Whether a target is drafted as one of this task: the one that is asked for, if any."""
+    """Whether a target is drafted as one of this task, or of the one asked for."""
     return (name == asked and task.takes(target)) if asked else task.fits(target)
 
 
