@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from recipeline.cli.command import FilesEntryPoint, Result, entry_point
+from recipeline.cli.options import choose_word
 from recipeline.cli.output.results import NewValues
 from recipeline.errors import DataError, UsageError
 
@@ -18,7 +19,11 @@ from recipeline.errors import DataError, UsageError
 @click.option("--data", default="", show_default="the wines", help="A CSV or Parquet file to draft a recipe for.")
 @click.option("--target", default="", show_default="none", help="The column of the file to predict.")
 @click.option("--na", default="", show_default="none", help="Words that mean a missing value, comma separated.")
-def new(folder: Path, data: str, target: str, na: str) -> Result:
+@click.option("--task", default="", show_default="by the target's values", help="regression, binary or multiclass.")
+@click.option("--encoding", default="", show_default="utf-8, or its mark's", help="The encoding of a CSV, as cp1252.")
+@click.option("--separator", default="", show_default="detected", help="The separator of a CSV.")
+@click.option("--decimal", default="", show_default=".", help="The mark before the fraction of a number in a CSV: . or ,")
+def new(folder: Path, data: str, target: str, na: str, task: str, encoding: str, separator: str, decimal: str) -> Result:
     """Write a project into FOLDER, with a lock that includes the library.
 
     The project has a recipe, profiles, steps, Makefile, MLproject and tests. Without --data it is the complete example of the
@@ -29,10 +34,11 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     Writes: the project
     Example: recipeline new "my table" --data cars.csv --target price
     """
+    from recipeline.config.tasks import TASK_RULES
     from recipeline.data.origin.uris import redact
     from recipeline.scaffolding.library import require_library
     from recipeline.scaffolding.project_files import for_table, for_wines
-    from recipeline.scaffolding.recipe_draft import list_ignored
+    from recipeline.scaffolding.recipe_draft import find_doubt, list_ignored, state_format
     from recipeline.scaffolding.template import read_template, write_project
 
     if bool(data) != bool(target):
@@ -43,14 +49,19 @@ def new(folder: Path, data: str, target: str, na: str) -> Result:
     words = tuple(word.strip() for word in na.split(",") if word.strip())
     name = folder.resolve().name
     template = read_template()
-    files = for_table(template, name, Path(data), target, words) if data else for_wines(template, name)
+    form, known = state_format(encoding, separator, decimal), tuple(TASK_RULES)
+    if task:
+        choose_word("--task", task, known)
+    files = for_table(template, name, Path(data), target, words, format=form, task=task) if data else for_wines(template, name)
     library = require_library()
     files = library.lock(files)
     write_project(folder.resolve(), files, library.lock(template), library=library.origin)
-    ignored = list_ignored(files["recipe.yaml"].decode()) if data else []
+    drafted = files["recipe.yaml"].decode() if data else "columns: {}"
+    ignored, doubt = list_ignored(drafted), find_doubt(drafted)
     lines = [
         f"Made {folder}: {len(files)} files, locked to recipeline from {library.origin}.",
         *([f"No feature: {', '.join(ignored)}; recipe.yaml has the reason of each."] if ignored else []),
+        *([f"Note: {doubt}."] if doubt else []),
         "",
         "Next:",
         *([f"  cd {shlex.quote(click.format_filename(folder))}"] if folder.resolve() != Path.cwd() else []),

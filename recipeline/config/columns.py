@@ -27,14 +27,15 @@ def is_nameless(name: str) -> bool:
 
 
 def spell_out(names: Sequence[str]) -> dict[str, str]:
-    """Return other names for columns whose own would stand for several, by their own.
+    """Return other names for columns whose own no recipe can have, by their own.
 
-    A name in a table may have a ``*`` or a range in it, which a recipe reads as a pattern.
+    A name in a table may have a ``*`` or a range in it, which a recipe reads as a pattern, or a character that is not shown.
     """
     found: dict[str, str] = {}
     for name in names:
-        if is_pattern(name) or _RANGE.search(name):
+        if is_pattern(name) or _RANGE.search(name) or not name.isprintable():
             plain = name.replace("*", "_").replace("{", "(").replace("}", ")")
+            plain = " ".join("".join(char if char.isprintable() else " " for char in plain).split()) or "_"
             while plain in names or plain in found.values():
                 plain += "_"
             found[name] = plain

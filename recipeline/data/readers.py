@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from recipeline.data.reading.csv_files import CsvFile, as_data_error, unreadable
@@ -57,6 +59,7 @@ def open_rows(path: Place, wanted: Sequence[str], label: str, format: Format = P
         found = ParquetRange(path, label, known, span) if is_parquet else CsvRange(path, label, wanted, format, span)
     else:
         found = ParquetFile(path, label, known) if is_parquet else CsvFile(path, label, wanted, format)
+    found.layout = replace(found.layout, is_marked=codecs.lookup(format.encoding).name != "utf-8")
     require_distinct(found.columns, label)
     return rename_columns(found, format.rename, label)
 

@@ -62,7 +62,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
             f"The split must leave at least {need} {unit} to train on and 2 different targets to test on.",
             got=f"{found} and {test[recipe.target].nunique()}",
             fix=_correct_rule(recipe)
-            or _explain_joined(table, recipe)
+            or _explain_few(table, recipe, method, need)
             or "Name a larger table, or change split.test_size or cv.folds in the recipe.",
         )
     alone = [way for way in relate_rows(test, recipe).evidence() if way.is_clustered and way.count < 2]
@@ -72,7 +72,7 @@ def split_rows(table: pd.DataFrame, recipe: Recipe, method: str) -> tuple[pd.Dat
             got=alone[0].count,
             fix=_correct_rule(recipe) or "Raise split.test_size in the recipe, or name a larger table.",
         )
-    _require_labels(train, test, TargetCodes.learn(recipe, train), recipe)
+    _require_labels(train, test, TargetCodes.learn(recipe, table), recipe)  # a label may be on the side of the test rows only
     require_folds(train, recipe, method)
     return train, test
 
@@ -125,18 +125,23 @@ def _correct_rule(recipe: Recipe) -> str:
     return f"Correct {recipe.split.custom.path}, or name a larger table." if recipe.split.custom is not None else ""
 
 
-def _explain_joined(table: pd.DataFrame, recipe: Recipe) -> str:
-    """Return what to do where equal rows make few groups of many, else "".
+def _explain_few(table: pd.DataFrame, recipe: Recipe, method: str, need: int) -> str:
+    """Return what to do where few values, or copies of rows, make few groups.
 
-    More rows would join more of them.
+    It is "" where more rows would help.
     """
-    if recipe.split.group is None or recipe.split.time is not None:
+    key = "time" if recipe.split.time and method != "random" else "group"
+    column = recipe.split.named.get(key)
+    if column is None:
         return ""
-    named, joined = count_distinct(value_keys(table[recipe.split.group])), relate_rows(table, recipe).by_group().count
-    if 2 * joined > named:
+    named = count_distinct(value_keys(table[column]))
+    if named <= need:
+        return f"'{column}' has too few different values in all rows ({named}): name another split.{key}, or another table."
+    joined = relate_rows(table, recipe).by_group().count
+    if recipe.split.time or 2 * joined > named:
         return ""
     return (
-        f"Rows of equal features join their groups, which makes {joined} of {named} values of '{recipe.split.group}': "
+        f"Rows of equal features join their groups, which makes {joined} of {named} values of '{column}': "
         "add a feature that tells them apart, or remove the copies of rows."
     )
 

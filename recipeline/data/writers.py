@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -68,16 +68,21 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of an output table: CSV header with separator, and schema."""
+    """The columns of an output table: CSV header with separator, and schema.
+
+    Text is UTF-8. With `is_marked` a mark says so, to readers that expect another encoding.
+    """
 
     header: str
     separator: str
     schema: pa.Schema
+    is_marked: bool = False
 
     def extended(self, fields: Sequence[tuple[str, pa.DataType]]) -> Layout:
         """Return the layout with further columns."""
         header = self.separator.join((self.header, as_line([name for name, _ in fields], self.separator)))
-        return Layout(header, self.separator, pa.schema([*self.schema, *(pa.field(*field) for field in fields)]))
+        schema = pa.schema([*self.schema, *(pa.field(*field) for field in fields)])
+        return replace(self, header=header, schema=schema)
 
 
 @contextmanager
@@ -190,7 +195,7 @@ class _CsvSink:
         self._options = pyarrow.csv.WriteOptions(
             include_header=False, delimiter=self._separator, quoting_style="none", batch_size=BATCH_ROWS
         )
-        self._file.write(f"{layout.header}\n".encode())
+        self._file.write(f"{layout.header}\n".encode("utf-8-sig" if layout.is_marked else "utf-8"))
 
     def write(self, rows: pa.RecordBatch | memoryview) -> None:
         """Add rows, numbers as the shortest text that reads as the same number; or lines.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -87,6 +87,7 @@ class Job:
             or not self._is_extended
             or (table.file.columns, layout.separator) != (self._columns, output.separator)
             or as_line([version, ""], output.separator) != version + output.separator
+            or self._mark == output.separator
         ):
             return table.file.pieces()
         return read_plain(table.file, Fields.of(self.asked.features))
@@ -105,7 +106,7 @@ class Job:
         if reject is None and tally.faults:  # the rest is only looked at
             return
         self._count_unseen(checked.codes, tally)
-        write(lambda: part.extended(self.asked.numbers(checked.codes), self.asked.version))
+        write(lambda: part.extended(self.asked.numbers(checked.codes), self.asked.version, self._mark))
 
     def _do_piece(self, piece: Piece, table: Table, tally: Tally, write: Later, reject: Write | None) -> None:
         """Check, predict and write the rows of a piece."""
@@ -166,7 +167,8 @@ class Job:
     def _as_batch(self, columns: list[pa.Array], path: Path, layout: Layout) -> pa.RecordBatch:
         """Return columns as the table at `path` has them."""
         if not is_parquet(path):
-            return pa.RecordBatch.from_arrays([_as_text(column) for column in columns], names=layout.schema.names)
+            texts = [_as_text(column, self._mark) for column in columns]
+            return pa.RecordBatch.from_arrays(texts, names=layout.schema.names)
         try:
             return pa.RecordBatch.from_arrays(
                 [column.cast(kind) for column, kind in zip(columns, layout.schema.types, strict=True)], schema=layout.schema
@@ -185,9 +187,20 @@ class Job:
     @cached_property
     def _features_as_numbers(self) -> list[int]:
         """The positions of text features that become numbers; empty if text stays."""
-        schema = self.tables[0].file.layout.schema
         places = [self._columns.index(name) for name in self.asked.names]
-        return places if is_parquet(self.output) and schema.types == [pa.string()] * len(schema) else []
+        return places if is_parquet(self.output) and self._is_text else []
+
+    @cached_property
+    def _is_text(self) -> bool:
+        """Whether all columns of the tables are text, as those of a CSV are."""
+        schema = self.tables[0].file.layout.schema
+        return bool(schema.types == [pa.string()] * len(schema))
+
+    @cached_property
+    def _mark(self) -> str:
+        """The mark before the fractions of answers: that of the table's own numbers."""
+        marks = {feature.decimal for feature in self.asked.features}
+        return marks.pop() if self._is_text and len(marks) == 1 else "."
 
     @cached_property
     def _layout(self) -> Layout:
@@ -195,7 +208,7 @@ class Job:
         schema = layout.schema
         for place in self._features_as_numbers:
             schema = schema.set(place, pa.field(schema.names[place], pa.float64()))
-        return Layout(layout.header, layout.separator, schema).extended(self.asked.columns)
+        return replace(layout, schema=schema).extended(self.asked.columns)
 
     @cached_property
     def _rejects_layout(self) -> Layout:
@@ -247,9 +260,14 @@ def _making(write: Write) -> Later:
     return make_and_write
 
 
-def _as_text(column: pa.Array) -> pa.Array:
-    """Return a column as a CSV can have it: numbers and booleans stay what they are."""
+def _as_text(column: pa.Array, mark: str) -> pa.Array:
+    """Return a column as a CSV can have it: numbers and booleans stay what they are.
+
+    A fraction that is not behind a point is text.
+    """
     kind = column.type
+    if mark != "." and pa.types.is_floating(kind):
+        return pc.replace_substring(pc.cast(column, pa.string()), ".", mark)
     plain = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     return column if plain else pc.cast(column, pa.string())
 

@@ -11,16 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.config.table import Column
-from recipeline.data.checking.causes import cause_of
-from recipeline.data.checking.numbers import NUMBER, TEXT_TYPES, show_field
+from recipeline.data.checking.causes import find_causes, most_likely
+from recipeline.data.checking.numbers import LARGEST, NUMBER, TEXT_TYPES, show_field
 from recipeline.data.kinds.every import KINDS
 
 _MOST_CATEGORIES = 100
 
 #: The types that a column is tried as, the first that fits all values first.
 _TYPES = ("number", "boolean", "datetime", "category")
-_ANY = Column()
 
 #: A name of letters and digits, as those of diseases are, among others that read as numbers; so many make no slip of the pen.
 _CODE, _SEVERAL = re.compile(r"[A-Za-z]{1,3}[.-]?[0-9][\w.-]*"), 2
@@ -38,22 +36,39 @@ TYPE = ": type "
 _LOOKED_AT = 100
 
 
+@dataclass(frozen=True)
+class _AnyValue:
+    """The rules of a column of which only the decimal mark is known."""
+
+    decimal: str
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+    nullable: bool = False
+    values: tuple[str, ...] = ()
+    format: str = ""
+
+
 @dataclass
 class Look:
     """A column read in pieces: its number of values of each type, and its values.
 
     `values` has the number of rows of each distinct one; of many it has some. `is_padded`: whole numbers begin with zeros,
-    as those of names do; `long` is a whole number that a float64 cannot tell from the next one.
+    as those of names do; `long` is a whole number that a float64 cannot tell from the next one, and `too_large` the
+    first of the `infinite` numbers, which are beyond the largest that a model takes.
     """
 
     name: str
+    decimal: str = "."
     rows: int = 0
     missing: int = 0
     readable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TYPES, 0))
-    example: str = ""
+    examples: dict[str, str] = field(default_factory=dict)
     type: str = ""
     is_padded: bool = False
     long: str = ""
+    infinite: int = 0
+    too_large: str = ""
     values: Counter[str] = field(default_factory=Counter)
 
     def add(self, values: pa.Array, na: Sequence[str]) -> None:
@@ -61,28 +76,41 @@ class Look:
         self.rows += len(values)
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
+        rules = _AnyValue(self.decimal)
         accepted = [name for name in _TYPES if KINDS[name].accepts(values.type)]
         if not accepted:
             self.type = str(values.type)
             return
         for name in accepted:
-            read = KINDS[name].read(values, na, _ANY)
+            read = KINDS[name].read(values, na, rules)
             self.readable[name] += len(values) - int(read.unreadable.sum() + read.missing.sum())
-            if name == "number" and read.unreadable.any() and not self.example:
-                first = values[int(np.flatnonzero(read.unreadable)[0])].as_py()
-                cause = cause_of(first, ".")
-                self.example = f"{show_field(first)}{f': {cause}' if cause else ''}"
+            if name == "number" and read.unreadable.any():
+                self._keep_examples(values.take(pa.array(np.flatnonzero(read.unreadable)[:_LOOKED_AT])))
+            if name == "number" and (infinite := np.isinf(read.typed)).any():
+                self.infinite += int(infinite.sum())
+                self.too_large = self.too_large or show_field(values[int(np.flatnonzero(infinite)[0])].as_py(), is_number=True)
+            if name == "number" and pa.types.is_decimal(values.type):  # which no category is, though a target may be 0 and 1
+                self._count(read.typed[~read.missing].astype(str))
             if name == "number" and not self.is_padded:
                 self._look_at_digits(values, read.typed)
-            if name == "category" and len(self.values) <= _MOST_CATEGORIES:
-                self.values.update(read.typed[~read.missing].tolist())
-        self.missing += int(KINDS[accepted[0]].read(values, na, _ANY).missing.sum())
+            if name == "category":
+                self._count(read.typed[~read.missing])
+        self.missing += int(KINDS[accepted[0]].read(values, na, rules).missing.sum())
+
+    def _count(self, texts: np.ndarray) -> None:
+        if len(self.values) <= _MOST_CATEGORIES:
+            self.values.update(texts.tolist())
+
+    def _keep_examples(self, fields: pa.Array) -> None:
+        """Keep the first field of each likely cause why it is no number."""
+        for cause, places in find_causes(fields, self.decimal) if _is_text(fields.type) else (("", np.zeros(1, dtype=int)),):
+            self.examples.setdefault(cause, show_field(fields[int(places[0])].as_py()))
 
     def _look_at_digits(self, values: pa.Array, numbers: np.ndarray) -> None:
         """Note whole numbers that are likely names."""
         if pa.types.is_floating(values.type):
             return
-        if any(is_text(values.type) for is_text in TEXT_TYPES):
+        if _is_text(values.type):
             self.is_padded = bool(pc.any(pc.match_substring_regex(values, r"^\s*0[0-9]+\s*$")).as_py())
         large = np.flatnonzero(np.abs(numbers) >= _LONG)
         texts = [str(values[int(place)].as_py()).strip() for place in large[:_LOOKED_AT]]
@@ -109,7 +137,7 @@ class Look:
             return len({value.lower() for value in self.values}) <= 2  # of y, n, t and f each is a name
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
         if name == "number":
-            return not self.long and not (self.is_padded and few)
+            return not self.long and not self.infinite and not (self.is_padded and few)
         return name != "category" or (few and not self.is_number and not self._are_written_numbers)
 
     @property
@@ -121,7 +149,7 @@ class Look:
     @property
     def _are_names(self) -> bool:
         """Whether values that read as numbers are names."""
-        words = [value for value in self.values if not re.fullmatch(NUMBER, value)]
+        words = [value for value in self.values if not re.fullmatch(NUMBER, self._with_point(value))]
         are_codes = len(words) >= _SEVERAL and all(_CODE.fullmatch(word) for word in words)
         return bool(self.is_padded or self.long or are_codes)
 
@@ -134,9 +162,16 @@ class Look:
             return f"{self.name}{TYPE}{self.type}"
         if not self.known:
             return f"{self.name}: no value in any row"
+        if self.infinite and self.is_number:
+            return (
+                f"{self.name}: numbers that are infinite, or beyond {LARGEST:.2g} in size, in {self.infinite} of {self.rows} "
+                f"rows, for example {self.too_large}"
+            )
         if self.long:
             return f"{self.name}: whole numbers beyond 2^53, for example {self.long}: names, and too many for a category"
-        return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {self.example}"
+        cause = most_likely(self.examples)
+        example = f"{self.examples[cause]}{f': {cause}' if cause else ''}"
+        return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {example}"
 
     @property
     def is_number(self) -> bool:
@@ -153,9 +188,29 @@ class Look:
         return self.found == "boolean" and (len(self.values) != 2 or len(words) != 2 or words == {"true", "false"})
 
     @property
+    def whole_numbers(self) -> Counter[int]:
+        """The number of rows of each whole number.
+
+        Empty where a value is something else, or where there are many.
+        """
+        found: Counter[int] = Counter()
+        if self.found != "number" or len(self.values) > _MOST_CATEGORIES:
+            return found
+        for text, rows in self.values.items():
+            number = float(self._with_point(text))
+            if not number.is_integer():
+                return Counter()
+            found[int(number)] += rows
+        return found
+
+    @property
     def is_of_two_numbers(self) -> bool:
         """Whether all values are one of two whole numbers."""
-        if self.found != "number" or len(self.values) > _MOST_CATEGORIES:
-            return False
-        numbers = {float(value) for value in self.values}
-        return len(numbers) == 2 and all(number.is_integer() for number in numbers)
+        return len(self.whole_numbers) == 2
+
+    def _with_point(self, text: str) -> str:
+        return text if self.decimal == "." else text.replace(self.decimal, ".", 1)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_one(kind) for is_one in TEXT_TYPES)

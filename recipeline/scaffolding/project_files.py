@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from recipeline.config.recipe import load_recipe
-from recipeline.scaffolding.recipe_draft import draft_recipe
+from recipeline.config.table import Data
+from recipeline.scaffolding.recipe_draft import PLAIN_DATA, draft_recipe
 from recipeline.scaffolding.template import Files
 
 #: Files of the wines only.
@@ -21,16 +22,18 @@ def for_wines(template: Files, title: str) -> dict[str, bytes]:
     return {**template, "README.md": _replace(template["README.md"], "{title}", title)}
 
 
-def for_table(template: Files, title: str, data: Path, target: str, na: Sequence[str]) -> dict[str, bytes]:
+def for_table(
+    template: Files, title: str, data: Path, target: str, na: Sequence[str], *, format: Data = PLAIN_DATA, task: str = ""
+) -> dict[str, bytes]:
     """Return the files of a project that predicts the column `target` of a table.
 
-    Its recipe is drafted from the table.
+    Its recipe is drafted from the table; `format` and `task` are as for `draft_recipe`.
 
     Raises
     ------
     UsageError, DataError : as `draft_recipe`.
     """
-    recipe = draft_recipe(data, target, name=title, na=na)
+    recipe = draft_recipe(data, target, name=title, na=na, data=format, task=task)
     with tempfile.TemporaryDirectory(prefix="recipeline-new-") as folder:  # a name that no recipe may have is refused here
         drafted = Path(folder) / "recipe.yaml"
         drafted.write_text(recipe, encoding="utf-8")

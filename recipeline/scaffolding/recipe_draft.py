@@ -8,22 +8,51 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from recipeline.config.columns import is_nameless, spell_out
+from recipeline.config.table import Data, is_reserved
 from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
+from recipeline.data.reading.formats import Format
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell, for_terminal, is_remote
 from recipeline.scaffolding.column_look import TYPE, Look
 from recipeline.scaffolding.tasks.base import Preprocess, Task
 from recipeline.scaffolding.tasks.every import TASKS
 
+#: What `new` has an option for is a setting of the recipe afterwards: words of errors, and what they are before there is one.
+_OPTIONS = {
+    "state data.encoding: utf-16-le in the recipe": "give --encoding utf-16-le",
+    "state data.encoding in the recipe": "give --encoding",
+    "Correct data.encoding in the recipe": "Correct --encoding",
+    "the encoding of its mark or of the recipe": "the encoding of its mark or of --encoding",
+    "the separator of the recipe": "that of --separator",
+    "Set data.decimal in the recipe": "Give --decimal ','",
+    "where the recipe's data.decimal is another": "where --decimal is another",
+    "List it under na in the recipe": "List it in --na",
+    " State type: datetime for the column in the recipe.": "",
+    " State type: boolean for the column in the recipe.": "",
+}
+
+#: Rules of what `new` is told of a CSV.
+_FORMATS = {
+    "encoding": "an encoding that Python knows, such as utf-8, latin-1 or cp1252",
+    "separator": "one character, and no letter, digit, point or quote",
+    "decimal": "a point or a comma",
+}
+
 _HEADER = "# The model, the same in every environment; profiles/ has the environments. Drafted from {origin}; edit it freely.\n"
 _COLUMNS_NOTE = "# Add unit, min and max: values outside of the possible range are refused.\n"
 _UNREAD_NOTE = "# not read: "
+_TARGET_NOTE = "# the target has "
 _SHOWN = 5
 _LISTED = 10
 _FEWEST_ROWS = 20
+
+
+#: The format of a CSV of which nothing is stated.
+PLAIN_DATA = Data()
 
 
 class _Plain(yaml.SafeDumper):
@@ -33,46 +62,54 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) -> str:
+def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = (), data: Data = PLAIN_DATA, task: str = "") -> str:
     """Return the text of a recipe that predicts the column `target` of a table.
 
     A target of booleans, of two whole numbers or of two categories is the task binary, of more categories multiclass, and of
-    other numbers regression.
+    other numbers regression; `task` names another one.
 
-    `path` is a CSV or Parquet file. Every other column is a feature of the type that all its values have; one with missing
-    values is `nullable`, and candidates that cannot handle missing values impute the median. Text that repeats is a category;
-    other text is ignored, with its reason as a comment. Columns of a type that no column of a recipe has, as lists, are not
-    listed, and `other_columns` leaves them unread.
+    `path` is a CSV or Parquet file; `data` states the encoding, the separator and the decimal mark of a CSV that needs it.
+    Every other column is a feature of the type that all its values have; one with missing values is `nullable`, and candidates
+    that cannot handle missing values impute the median. Text that repeats is a category; other text is ignored, with its
+    reason as a comment. Columns of a type that no column of a recipe has, as lists, are not listed, and `other_columns` leaves
+    them unread.
 
     Raises
     ------
-    UsageError : the table has no such column, or fewer rows than can be split.
+    UsageError : the table has no such column, one of a reserved name, fewer rows than can be split, or a target that is none
+        of the task.
     DataError : the file is no table, has no column that can be a feature, has columns of numbers with other values, which are
         named, with an example, or a target of another type.
     """
-    file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name)
-    names = [name for name in file.columns if name not in file.index]
-    if target not in names:
-        raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))
-    spelled = spell_out(names)
-    looks, rows = {column: Look(spelled.get(column, column)) for column in names}, 0
-    goal = looks[target].name
-    for piece in file.pieces():
-        if piece.ragged:
-            line = piece.ragged[0]
-            raise DataError(
-                f"{path.name} must be a table: each line {line.rule}.",
-                got=f"{line.got} in row {line.number}",
-                fix="Correct that line, or take it out.",
-            )
-        rows += piece.rows.num_rows
-        for column, values in zip(file.columns, piece.rows.columns, strict=True):
-            if column in looks:
-                looks[column].add(values, na)
+    try:
+        return _draft(path, target, name, na, data, task)
+    except DataError as error:
+        sentence, *details = (_name_options(text) for text in (error.sentence, *error.details))
+        raise DataError(sentence, details=details) from None
+
+
+def _name_options(text: str) -> str:
+    """Return words of an error with options in place of settings of a recipe."""
+    for setting, option in _OPTIONS.items():
+        text = text.replace(setting, option)
+    return text
+
+
+def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, asked: str) -> str:
+    looks, rows, spelled = _look(path, target, na, data)
+    names, goal = list(looks), looks[target].name
     if not rows:
         raise DataError(f"{path.name} has no rows: header only.", fix="Name a file that holds the table.")
     faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == goal)]
-    task_name, task = next(((name, task) for name, task in TASKS.items() if task.fits(looks[target])), ("", None))
+    task_name, task = next(((it, task) for it, task in TASKS.items() if _is_of(task, it, looks[target], asked)), ("", None))
+    if asked and not task and not looks[target].fault:
+        raise UsageError(
+            f"--task must be one that the target '{target}' can be of.",
+            got=f"{asked}, and {_describe(looks[target])}",
+            fix="Leave --task out, or name another one.",
+        )
+    if not faults and len(set(looks[target].whole_numbers) or looks[target].values) == 1:
+        faults = [f"{target}: the same value in all rows that have one, and the target must have two or more"]
     if not faults and not task:
         faults = [f"{target}: {_describe(looks[target])}, and the target must be numbers, or have two values or more"]
     unread = [name for name in names if looks[name].type and name != target]
@@ -107,7 +144,11 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
         "model_name": "".join(word[:1].upper() + word[1:] for word in words) + "BestModel",
         "random_state": 42,
         **({"other_columns": "ignore"} if unread else {}),
-        "data": {"min_rows": min(100, rows // 2), **({"rename": renamed} if renamed else {})},
+        "data": {
+            **{key: value for key, value in data.settings().items() if key != "rename"},
+            "min_rows": min(100, rows // 2),
+            **({"rename": renamed} if renamed else {}),
+        },
         **({"na": list(na)} if na else {}),
         **({"missing_target": "drop"} if looks[target].missing else {}),
         "columns": columns,
@@ -124,8 +165,39 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = ()) 
     ignored = [name for name in names if name not in unread and (looks[name].fault or _is_index(name, target))]
     parts["columns"] = _COLUMNS_NOTE + "".join(f"# ignored: {for_cell(reasons[name])}\n" for name in ignored) + parts["columns"]
     parts |= {key: f"# {note}\n{parts[key]}" for key, note in task.notes.items() if key in parts}
+    if doubt := "" if asked else task.doubt(looks[target]):
+        parts["task"] = f"{_TARGET_NOTE}{doubt}\n{parts['task']}"
     text = "".join(f"\n{part}" if isinstance(content[key], dict) else part for key, part in parts.items())
     return _HEADER.format(origin=for_cell(path.name)) + text
+
+
+def _look(path: Path, target: str, na: Sequence[str], data: Data) -> tuple[dict[str, Look], int, dict[str, str]]:
+    """Return the looks of a table's columns, its rows, and names spelled out."""
+    file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name, Format.of(data))
+    names = [name for name in file.columns if name not in file.index]
+    if target not in names:
+        raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))
+    if taken := [f"'{column}'" for column in names if is_reserved(column)]:
+        raise UsageError(
+            f"{path.name} must have no column of a name that is reserved for predictions or labels.",
+            got=" and ".join(taken),
+            fix=f"Rename {'it' if len(taken) == 1 else 'them'} in the table.",
+        )
+    spelled = spell_out(names)
+    looks, rows = {column: Look(spelled.get(column, column), data.decimal) for column in names}, 0
+    for piece in file.pieces():
+        if piece.ragged:
+            line = piece.ragged[0]
+            raise DataError(
+                f"{path.name} must be a table: each line {line.rule}.",
+                got=f"{line.got} in row {line.number}",
+                fix="Correct that line, or take it out.",
+            )
+        rows += piece.rows.num_rows
+        for column, values in zip(file.columns, piece.rows.columns, strict=True):
+            if column in looks:
+                looks[column].add(values, na)
+    return looks, rows, spelled
 
 
 def list_ignored(text: str) -> list[str]:
@@ -138,6 +210,32 @@ def list_ignored(text: str) -> list[str]:
     names = [for_terminal(name) for name, it in columns.items() if it.get("role") == "ignore"]
     names += [for_terminal(note.partition(TYPE)[0]) for note in notes]
     return [*names[:_LISTED], *([f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
+
+
+def find_doubt(text: str) -> str:
+    """Return what a drafted recipe says of its target; empty for nothing."""
+    return next((line.removeprefix("# ") for line in text.splitlines() if line.startswith(_TARGET_NOTE)), "")
+
+
+def state_format(encoding: str, separator: str, decimal: str) -> Data:
+    """Return the format of a CSV that options state; empty ones are not stated.
+
+    Raises
+    ------
+    UsageError : it is no encoding, or none of the marks that a recipe can have.
+    """
+    stated = {key: text for key, text in (("encoding", encoding), ("separator", separator), ("decimal", decimal)) if text}
+    try:
+        return Data.model_validate(stated)
+    except ValidationError as error:
+        place = next(iter(error.errors()[0]["loc"]), "")
+        if not place:  # a rule across both
+            raise UsageError(
+                "--separator and --decimal must differ.", got=f"'{decimal or '.'}' for both", fix="State another."
+            ) from None
+        raise UsageError(
+            f"--{place} must be {_FORMATS[str(place)]}.", got=f"'{stated[str(place)]}'", fix="Correct it."
+        ) from None
 
 
 def _column(look: Look, name: str) -> dict[str, Any]:
@@ -153,6 +251,11 @@ def _column(look: Look, name: str) -> dict[str, Any]:
 
 def _is_index(name: str, target: str) -> bool:
     return is_nameless(name) and name != target
+
+
+def _is_of(task: Task, name: str, target: Look, asked: str) -> bool:
+    """Whether a target is drafted as one of this task, or of the one asked for."""
+    return (name == asked and task.takes(target)) if asked else task.fits(target)
 
 
 def _describe(look: Look) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import hashlib
@@ -8,12 +9,15 @@ import lzma
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from recipeline.data import readers as row_files
+from recipeline.data.readers import open_rows
 from recipeline.data.reading import csv_files
-from recipeline.data.reading.formats import compression_of
+from recipeline.data.reading.formats import Format, compression_of
+from recipeline.data.writers import open_sink
 from recipeline.errors import DataError
 from tests.batches import PLAIN, run, write
 
@@ -105,3 +109,31 @@ def test_a_row_that_never_ends_is_a_data_error(tmp_path: Path, out: Path, monkey
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1000)
     with pytest.raises(DataError, match="a quote that is never closed"):
         run(write(tmp_path / "in.csv", 'acid;alcohol\n4;"10\n' + "4;10\n" * 1000), out)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "latin-1", "utf-16-le", "shift_jis"])
+@pytest.mark.parametrize("source", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet"])
+def test_what_is_written_beside_a_table_is_read_by_the_format_of_the_table(
+    tmp_path: Path, encoding: str, source: str, name: str
+) -> None:
+    word = "ﾃｽﾄ" if encoding == "shift_jis" else "Größe"
+    table, format = pd.DataFrame({word: [word, "b"], "n": ["1", "2"]}), Format(encoding)
+    path = tmp_path / f"in.{source}"
+    if source == "csv":
+        table.to_csv(path, index=False, encoding=encoding)
+    else:
+        table.to_parquet(path)
+    rows = open_rows(path, [word, "n"], "it", format)
+    with open_sink(tmp_path / name, rows.layout.extended([("more", pa.string())])) as write:
+        for piece in rows.pieces():
+            write(
+                pa.RecordBatch.from_arrays(
+                    [*piece.rows.columns, pa.array(["x"] * 2)], names=[*rows.layout.schema.names, "more"]
+                )
+            )
+    again = open_rows(tmp_path / name, [word, "n"], "it", format)
+    (piece,) = again.pieces()
+    assert piece.rows.to_pydict() == {word: [word, "b"], "n": ["1", "2"], "more": ["x", "x"]}
+    if name == "out.csv":
+        assert (tmp_path / name).read_bytes().startswith(codecs.BOM_UTF8) == (encoding != "utf-8")

@@ -17,7 +17,7 @@ from recipeline.data.relating.grouping import row_groups
 from recipeline.data.relating.relations import FOLD, deal_folds, group_rows, read_keys, relate_rows
 from recipeline.data.splits import cv_folds, find_custom, split_rows
 from recipeline.errors import DataError, UsageError
-from tests.classes import class_recipe, draw_classes
+from tests.classes import TARGETS, class_recipe, draw_classes
 from tests.conftest import as_recipe, small_recipe
 from tests.large import holding, store
 from tests.panels import draw_panel, draw_series, panel_recipe, series_content
@@ -299,3 +299,30 @@ def test_a_large_table_is_split_by_its_keys_as_its_rows_are(name: str, method: s
             assert side.index.tolist() == whole.index.tolist()
             selected = pd.concat(rows.select(side.index.to_numpy()))
             pd.testing.assert_frame_equal(selected, whole.sort_index(), check_index_type=False)
+
+
+@pytest.mark.parametrize(("key", "method"), [("group", "grouped"), ("time", "grouped"), ("group", "random")])
+def test_a_column_that_cannot_divide_the_rows_is_named(key: str, method: str) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=120), "site": 1.0, "y": rng.normal(size=120)})
+    content = small_recipe() | {"target": "y", "columns": {"x": {}, "site": {"type": "integer"}, "y": {}}, "gates": {}}
+    content |= {"split": {key: "site"}, "promotion": {}, "monitoring": {}}
+    words = rf"'site' has too few different values in all rows \(1\): name another split\.{key}"
+    with pytest.raises(DataError, match=words):
+        split_rows(table, as_recipe(content), method)
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "labels", "positive"), [(task, *case) for task in TARGETS for case in TARGETS[task]]
+)
+@pytest.mark.parametrize("method", ["grouped", "random"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_label_of_a_single_row_is_named_on_whichever_side_it_is(
+    task: str, column: dict[str, Any], labels: list[Any], positive: Any, method: str, seed: int
+) -> None:
+    table, recipe = draw_classes(labels, 60), class_recipe(task, column, positive, random_state=seed)
+    last = table["y"] == labels[-1]
+    table = table[~last | (np.arange(len(table)) == np.flatnonzero(last)[0])].reset_index(drop=True)
+    words = r"Each label of 'y' must have .*Got [01] of the label|2 different targets to test on\. Got \d+ and 1"
+    with pytest.raises(DataError, match=words):
+        split_rows(table, recipe, method)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from recipeline.data.checking.numbers import FINITE
 from recipeline.data.reading import csv_files
 from recipeline.errors import DataError
 from recipeline.inference import batch
@@ -189,6 +191,42 @@ def test_a_version_that_needs_quotes_has_them(tmp_path: Path, out: Path) -> None
     assert out.read_text().splitlines()[1] == '4,10,104,"7,5"'
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(st.floats(0, 30), st.floats(0, 25), st.sampled_from(["n", '"', "\n", "x;y,z"])), min_size=1, max_size=6
+    ),
+    separator=st.sampled_from(";,\t|"),
+    mark=st.sampled_from(",."),
+    name=st.sampled_from(["out.csv", "out.csv.gz", "out.parquet"]),
+)
+@example(rows=[(1.5, 1e-7, "n"), (2.0, 3.25, "n")], separator=";", mark=",", name="out.csv")
+@example(rows=[(1e-300, 0.0, "n")], separator="\t", mark=",", name="out.csv")
+@example(rows=[(1.0, 2.0, "n"), (1.0, 0.5, "n")], separator=",", mark=",", name="out.csv")
+def test_answers_have_the_decimal_mark_of_the_table_that_they_are_written_beside(
+    tmp_path: Path, rows: list[tuple[float, float, str]], separator: str, mark: str, name: str
+) -> None:
+    features = tuple(replace(feature, decimal=mark) for feature in FEATURES)
+    table = pd.DataFrame(rows, columns=["acid", "alcohol", "note"])
+    table.to_csv(tmp_path / "in.csv", index=False, sep=separator, decimal=mark)
+    run(tmp_path / "in.csv", tmp_path / name, features=features)
+    if name.endswith(".parquet"):
+        scored = pd.read_parquet(tmp_path / name)
+        assert scored["prediction"].dtype == "float64"
+    else:
+        text = pd.read_csv(tmp_path / name, sep=separator, dtype=str)
+        assert mark == "." or not text.drop(columns="note").stack().str.contains(".", regex=False).any()
+        scored = pd.read_csv(tmp_path / name, sep=separator, decimal=mark)
+    np.testing.assert_allclose(scored["prediction"], table["acid"] + 10 * table["alcohol"], rtol=1e-12)
+    np.testing.assert_allclose(scored["prediction_upper"] - scored["prediction_lower"], 2)
+
+
+def test_numbers_of_a_parquet_file_have_points_beside_points(tmp_path: Path, out: Path) -> None:
+    pd.DataFrame({"acid": [4.5], "alcohol": [10.0]}).to_parquet(tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", out, features=tuple(replace(feature, decimal=",") for feature in FEATURES), interval=None)
+    assert out.read_text().splitlines()[1] == "4.5,10,104.5,7"
+
+
 def is_possible(text: str, most: float) -> bool:
     try:
         return 0 <= float(text) <= most
@@ -232,7 +270,7 @@ FAULTS = {
     cell(" "): "row 2, acid: must not be missing. Got nothing instead.",
     cell("NaN"): "row 2, acid: must be a number. Got 'NaN' instead. "
     "A word for a missing value? List it under na in the recipe.",
-    cell("-inf"): "row 2, acid: must be finite. Got -inf instead.",
+    cell("-inf"): f"row 2, acid: {FINITE}. Got -inf instead.",
     cell("-0.1"): "row 2, acid: must be at least 0 g/L. Got -0.1 instead.",
     cell("31.50"): "row 2, acid: must be at most 30 g/L. Got 31.50 instead.",
     cell("x" * 99): f"row 2, acid: must be a number. Got '{'x' * 40}…' instead.",
@@ -273,7 +311,7 @@ def test_bad_rows_of_a_parquet_file_are_set_aside_in_one(tmp_path: Path, out: Pa
     assert rejected["row"].tolist() == [2, 3]
     assert rejected["fault"].tolist() == [
         "acid: must not be missing. Got nothing instead.",
-        "acid: must be finite. Got inf instead.",
+        f"acid: {FINITE}. Got inf instead.",
     ]
 
 

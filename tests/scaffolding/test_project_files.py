@@ -43,5 +43,8 @@ def test_without_a_table_only_the_title_is_another_one() -> None:
 def test_a_column_that_no_recipe_may_have_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     pd.DataFrame({"prediction": np.arange(30.0), "y": np.arange(30.0)}).to_csv(path, index=False)
-    with pytest.raises(UsageError, match="'prediction' is reserved for a column of predictions"):
+    with pytest.raises(
+        UsageError,
+        match=r"no column of a name that is reserved for predictions or labels\. Got 'prediction' instead\. Rename it",
+    ):
         for_table(read_template(), "t", path, "y", ())

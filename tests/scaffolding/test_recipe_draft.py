@@ -17,18 +17,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recipeline.config.recipe import load_recipe
-from recipeline.config.table import RESERVED_COLUMNS
+from recipeline.config.table import RESERVED_COLUMNS, is_reserved
 from recipeline.data.checking.schema import validate_table
 from recipeline.data.reading.formats import Format
 from recipeline.errors import DataError, UsageError
-from recipeline.scaffolding.recipe_draft import draft_recipe, list_ignored
+from recipeline.scaffolding.recipe_draft import draft_recipe, find_doubt, list_ignored, state_format
 from recipeline.training.candidates import build_candidate
 from recipeline.training.trial import find_faults
 from tests.tables import opened
 
-NAMES = st.text(st.characters(exclude_categories=("C", "Z", "M"), exclude_characters='$",;|'), min_size=1, max_size=12).filter(
-    lambda name: name not in RESERVED_COLUMNS and name.isprintable()
-)
+NAMES = st.text(
+    st.characters(exclude_categories=("C", "Z", "M"), exclude_characters='$",;|')
+    | st.sampled_from("a\u00a0\u200b\u00ad\x07\x1f\u2028"),
+    min_size=1,
+    max_size=12,
+).filter(lambda name: name.strip() == name.strip("\ufeff") == name and not is_reserved(name))
 
 
 def frame(rows: int = 30, **columns: object) -> pd.DataFrame:
@@ -46,6 +49,7 @@ def draft(
 
 @settings(max_examples=60, deadline=None)
 @example(names=["5*", "*", "pH"], title="stars", sep=",", gaps=True)
+@example(names=["Preis\u00a0in €", "a\tb", "a b"], title="names that Excel and pages have", sep=",", gaps=True)
 @example(names=["x", "y*"], title="a target with a star", sep=";", gaps=False)
 @given(
     names=st.lists(NAMES, min_size=2, max_size=6, unique=True),
@@ -65,7 +69,7 @@ def test_a_recipe_of_any_names_loads_and_takes_its_table(names: list[str], title
         recipe = load_recipe(folder / "recipe.yaml", {})
         kept = [recipe.data.rename.get(name, name) for name in names]
         assert (list(recipe.columns), recipe.target) == (kept, kept[-1])
-        assert all(name == own or "*" in own for name, own in zip(kept, names, strict=True))
+        assert all(name == own or "*" in own or not own.isprintable() for name, own in zip(kept, names, strict=True))
         assert recipe.columns[kept[0]].nullable == gaps
         content = (folder / "table.csv").read_bytes()
         read = validate_table(opened(content, kept, "it", Format.of(recipe.data)), recipe, origin="it")
@@ -124,7 +128,7 @@ def test_more_than_two_words_for_true_and_false_are_names(tmp_path: Path) -> Non
         ({}, "encode those"),
         ({"note": [f"note {place}" for place in range(30)]}, "note: text in 30 of 30 rows"),
         ({"empty": [None] * 30}, "empty: no value in any row"),
-        ({"price": [f"1,{place:02}" for place in range(30)]}, r"price: text in 30 of 30 rows.*Set data\.decimal"),
+        ({"price": [f"1,{place:02}" for place in range(30)]}, "price: text in 30 of 30 rows.*Give --decimal"),
     ],
 )
 def test_a_table_without_a_feature_is_refused(tmp_path: Path, columns: dict[str, Any], words: str) -> None:
@@ -142,7 +146,7 @@ def test_words_among_numbers_and_a_target_of_another_type_are_refused_with_an_ex
     assert raised.value.details == ("day: datetime, and the target must be numbers, or have two values or more",)
     with pytest.raises(DataError) as raised:
         draft(tmp_path, frame(town=["Rome"] * 30), "town")
-    assert raised.value.details == ("town: category of one value, and the target must be numbers, or have two values or more",)
+    assert raised.value.details == ("town: the same value in all rows that have one, and the target must have two or more",)
 
 
 def test_missing_dates_are_imputed_once_they_are_numbers(tmp_path: Path) -> None:
@@ -268,3 +272,123 @@ def test_zeros_count_in_a_categorical_column_of_parquet_too(tmp_path: Path) -> N
     found = columns_of(draft_recipe(tmp_path / "t.parquet", "y", name="t"))
     assert (found["ward"], found["grade"]) == ({"type": "category"}, {})
     assert columns_of(draft(tmp_path, table))["ward"] == {"type": "category"}
+
+
+#: What a table in another form than a plain CSV is told by, and the words of a refusal without it.
+FORMS: dict[str, tuple[dict[str, str], str]] = {
+    "decimal": ({"decimal": ","}, "a decimal comma? Give --decimal ','."),
+    "encoding": ({"encoding": "cp1252"}, "give --encoding, such as latin-1 or cp1252"),
+    "separator": ({"separator": "~"}, "--target must be a column of t.csv"),
+    "all": ({"decimal": ",", "encoding": "latin-1", "separator": "~"}, "give --encoding"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_csv_in_another_form_is_drafted_and_read_by_options_that_the_refusal_names(tmp_path: Path, form: str) -> None:
+    stated, words = FORMS[form]
+    sep = stated.get("separator", ";")
+    table = frame(30, ort=["Köln", "Bonn", "Trier"] * 10) if "encoding" in stated else frame(30)
+    mark, encoding = stated.get("decimal", "."), stated.get("encoding", "utf-8")
+    table.to_csv(tmp_path / "t.csv", sep=sep, decimal=mark, encoding=encoding, index=False, float_format="%.3f")
+    with pytest.raises((DataError, UsageError)) as raised:
+        draft_recipe(tmp_path / "t.csv", "y", name="t")
+    assert words in str(raised.value)
+    assert "in the recipe" not in str(raised.value)
+    data = state_format(stated.get("encoding", ""), stated.get("separator", ""), stated.get("decimal", ""))
+    text = draft_recipe(tmp_path / "t.csv", "y", name="t", data=data)
+    assert {key: yaml.safe_load(text)["data"][key] for key in stated} == stated
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    recipe = load_recipe(tmp_path / "recipe.yaml", {})
+    assert [recipe.columns[name].type for name in "aby"] == ["number"] * 3
+    content = (tmp_path / "t.csv").read_bytes()
+    read = validate_table(opened(content, list(table), "it", Format.of(recipe.data)), recipe, origin="it")
+    np.testing.assert_allclose(read[["a", "b", "y"]], table[["a", "b", "y"]].round(3))
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (("klingon", "", ""), "--encoding must be an encoding that Python knows"),
+        (("", "ab", ""), "--separator must be one character"),
+        (("", "7", ""), "--separator must be one character"),
+        (("", "", ";"), "--decimal must be a point or a comma"),
+        (("", ",", ","), "--separator and --decimal must differ. Got ',' for both"),
+    ],
+)
+def test_a_form_that_no_csv_has_is_refused_by_the_option(stated: tuple[str, str, str], words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        state_format(*stated)
+    assert words in str(raised.value)
+
+
+def test_a_thousands_separator_beside_a_decimal_comma_is_one(tmp_path: Path) -> None:
+    whole = [f"{place},305" for place in range(1, 30)]
+    for last, cause in (
+        ("1,2", "for example '1,2': a decimal comma?"),
+        ("9,999", "for example '1,305': a thousands separator?"),
+    ):
+        with pytest.raises(DataError) as raised:
+            draft(tmp_path, frame(y=[*whole, last]), sep=";")
+        assert cause in raised.value.details[0]
+
+
+@pytest.mark.parametrize("name", [*RESERVED_COLUMNS, "probability_yes", "recipeline.fold"])
+def test_a_reserved_name_is_refused_by_the_table_and_not_by_a_file_that_is_gone(tmp_path: Path, name: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"table\.csv must have no column .*Got '{name}' instead\. Rename it in the table"
+    ) as raised:
+        draft(tmp_path, frame(**{name: range(30)}))
+    assert "recipe.yaml" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["inf", "-Infinity", "1e39", "1e308", "1e999"])
+@pytest.mark.parametrize("column", ["a", "y"])
+def test_numbers_that_ingest_refuses_are_refused_before(tmp_path: Path, column: str, value: str) -> None:
+    table = frame().astype({column: object})
+    table.loc[3, column] = value
+    with pytest.raises(DataError) as raised:
+        draft(tmp_path, table)
+    assert raised.value.details == (
+        f"{column}: numbers that are infinite, or beyond 3.4e+38 in size, in 1 of 30 rows, for example {value}",
+    )
+
+
+def test_few_whole_numbers_may_be_classes_and_the_recipe_says_so(tmp_path: Path) -> None:
+    species = frame(y=[0, 1, 2] * 10)
+    text = draft(tmp_path, species)
+    assert (yaml.safe_load(text)["task"], find_doubt(text)[:34]) == ("regression", "the target has 3 whole numbers, ta")
+    assert find_doubt(draft(tmp_path, frame())) == find_doubt(draft(tmp_path, frame(y=range(30)))) == ""
+    for values, task, kind in (
+        ([0, 1, 2], "multiclass", "integer"),
+        ([0, 1, 1], "regression", None),
+        ([4, 7, 9], "regression", None),
+    ):
+        text = draft(tmp_path, frame(y=values * 10), task=task)
+        (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+        recipe = load_recipe(tmp_path / "recipe.yaml", {})
+        assert (recipe.task, yaml.safe_load(text)["columns"]["y"].get("type"), find_doubt(text)) == (task, kind, "")
+        assert find_faults(recipe, list(recipe.candidates), ()) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "task"), [([0.5, 1, 2], "multiclass"), ([0, 1, 2], "binary"), (["a", "b", "a"], "regression")]
+)
+def test_a_task_that_the_target_cannot_be_of_is_refused(tmp_path: Path, values: list[object], task: str) -> None:
+    with pytest.raises(UsageError, match=f"--task must be one that the target 'y' can be of. Got {task}, and"):
+        draft(tmp_path, frame(y=values * 10), task=task)
+
+
+def test_a_target_of_decimals_is_what_the_same_numbers_are(tmp_path: Path) -> None:
+    for values, task in (([0, 1, 1], "binary"), ([0, 1, 2], "regression"), ([0.5, 1, 2], "regression")):
+        table = pa.Table.from_pandas(frame(y=np.array(values * 10, dtype=float)))
+        decimals = table["y"].cast(pa.decimal128(10, 2))
+        pq.write_table(table.set_column(table.schema.get_field_index("y"), "y", decimals), tmp_path / "t.parquet")
+        text = draft_recipe(tmp_path / "t.parquet", "y", name="t")
+        assert yaml.safe_load(text)["task"] == task
+        assert text.splitlines()[1:] == draft(tmp_path, table.to_pandas(), name="t").splitlines()[1:]
+
+
+@pytest.mark.parametrize("value", ["1.5", "7", "a", "yes"])
+def test_a_target_of_one_value_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(DataError, match="y: the same value in all rows that have one, and the target must have two or more"):
+        draft(tmp_path, frame(y=[value] * 29 + [None]))

@@ -287,7 +287,9 @@ def predicted(folder: Path, data: str, recipe: Recipe, _: Case) -> Rows:
     asked = Asked(features=features, predict=predict, version="1", interval=None)
     tables = open_tables(local_paths(data, folder, missing_rows), asked.names, data, recipe)
     Job(tables, asked, folder / "scored.csv", None, data).run(lambda _: None)
-    scored = pd.read_csv(folder / "scored.csv", sep=tables[0].file.layout.separator)
+    layout = tables[0].file.layout
+    mark = recipe.data.decimal if set(layout.schema.types) == {pa.string()} else "."
+    scored = pd.read_csv(folder / "scored.csv", sep=layout.separator, decimal=mark)
     added = [name for name, _ in asked.columns]
     assert [name.strip() for name in scored] == [*tables[0].file.layout.schema.names, *added]
     assert any(name in scored for name in RENAME["rename"]) == bool(set(recipe.data.rename) & set(scored))

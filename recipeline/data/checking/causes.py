@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,6 +73,15 @@ def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray
             left &= ~found
     if left.any():
         yield "", np.flatnonzero(left)
+
+
+def most_likely(causes: Collection[str]) -> str:
+    """Return the likeliest of the causes of a column's faults, in order of discovery.
+
+    A thousands separator is a decimal comma where other fields have one: 4,305 beside 12,3.
+    """
+    first = next(iter(causes), "")
+    return _COMMA if first == _GROUPED and _COMMA in causes else first
 
 
 def cause_of(value: object, decimal: str) -> str:

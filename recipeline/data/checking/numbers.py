@@ -26,6 +26,9 @@ _QUOTED_BEHIND_SPACES = r'^\s+"([^"]*)"\s*$'
 #: Trees compare in single precision: what is larger is infinite there, and scikit-learn refuses it.
 LARGEST = float(np.finfo(np.float32).max)
 
+#: The rule that an infinite or larger number breaks.
+FINITE = f"must be finite, and at most {LARGEST:.2g} in size"
+
 _LONGEST_TEXT = 40
 
 

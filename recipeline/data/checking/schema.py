@@ -28,6 +28,9 @@ DROPPED, FILTERED = "rows without a target", "rows that rows.filter leaves out"
 #: From here on float64 has no place for each whole number.
 _LONG, _SHORT = 2.0**53, "must be below 2^53 in size"
 
+#: Targets that differ by less have squares without digits.
+_LEAST = 1e-150
+
 #: So many faults are listed one by one.
 MOST_FAULTS = 1_000_000
 
@@ -121,7 +124,7 @@ class TableCheck:
         self._no_rows: dict[str, pd.Series] = {}
         self._held = 0
         self._only: object = None
-        self._varies = False
+        self._away = 0.0
         self._faults: list[tuple[str, int, str, str, str]] = []
         self._count = 0
         self._groups = Groups()
@@ -273,7 +276,9 @@ class TableCheck:
         self.kept += len(frame)
         if len(frame):
             self._only = frame[target].iloc[0] if self._only is None else self._only
-            self._varies = self._varies or bool((frame[target] != self._only).any())
+            values = frame[target].to_numpy()
+            is_number = pd.api.types.is_numeric_dtype(frame[target])
+            self._away = max(self._away, float(np.max(np.abs(values - self._only) if is_number else values != self._only)))
         return frame
 
     def _require_rows(self) -> None:
@@ -297,12 +302,12 @@ class TableCheck:
                 got=f"{self.kept} and {self.filtered} that rows.filter leaves out" if self.filtered else self.kept,
                 fix="Name a larger table, or lower data.min_rows in the recipe.",
             )
-        if not self._varies:
-            only = self._only
+        if self._away < _LEAST:
+            only, is_same = self._only, self._away == 0
             raise DataError(
                 f"{origin} must have different values in its target '{target}'.",
-                got=f"only {show_field(only) if isinstance(only, str) else f'{only:g}'}",
-                fix="Name a table with different targets.",
+                got=f"only {show_field(only) if isinstance(only, str) else f'{only:g}'}{'' if is_same else ', nearly,'}",
+                fix="Name a table with different targets." if is_same else "Give it in another unit.",
             )
 
 

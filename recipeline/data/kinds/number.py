@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recipeline.data.checking.numbers import holds_numbers, read_numbers
+from recipeline.data.checking.numbers import FINITE, holds_numbers, read_numbers
 from recipeline.data.kinds.base import Kind, Rules, Values, Whole
 from recipeline.data.kinds.described import Described, DescribedValues, Histogram
 
@@ -55,7 +55,7 @@ class Number(Kind):
         """Yield each rule of a column with the rows that break it."""
         yield from super().broken(values, rules)
         numbers = values.typed
-        yield "must be finite", np.isinf(numbers)
+        yield FINITE, np.isinf(numbers)
         if self.is_whole:
             yield "must be a whole number", np.isfinite(numbers) & (numbers != np.round(numbers))
         unit = f" {rules.unit}" if rules.unit else ""

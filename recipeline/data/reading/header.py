@@ -117,6 +117,11 @@ def read_header(
         separator, (line, end) = said[1], next(lines, ("", end))
     if not line:
         return None
+    if _is_open(line, text[end : end + _LONGEST_ROW]):
+        raise HeaderError(
+            f"a name over several lines in '{line.strip()[:_SHOWN]}', or a quote that is never closed",
+            "Write each name of the header in one line, and close its quotes.",
+        )
     found = separator or detect_separator(line, columns, rename)
     known = [*columns, *rename] if columns else []
     if line.lstrip().startswith("#") and not _is_header(line, text[end : end + _LONGEST_ROW], known, found):
@@ -148,6 +153,20 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
 def _split(line: str, separator: str) -> list[str]:
     """Return the fields of a line, without spaces around them."""
     return [name.strip() for name in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+
+
+def _is_open(line: str, below: str) -> bool:
+    """Whether a quote that begins a name is not closed at the end of the line.
+
+    It is no fault where no further line follows: a table without rows has another one.
+    """
+    if line.count('"') % 2 == 0:
+        return False
+    for separator in SEPARATORS:
+        rows = csv.reader([f"{line}\n", below[:1]], delimiter=separator, skipinitialspace=True)
+        if "\n" in "".join(next(rows, [])):
+            return True
+    return False
 
 
 def _is_header(line: str, below: str, columns: Sequence[str], separator: str | None) -> bool:

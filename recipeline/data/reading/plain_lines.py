@@ -95,13 +95,14 @@ class PlainLines:
     separator: str
     pieces: Callable[[], Iterator[Piece]]
 
-    def extended(self, numbers: Sequence[np.ndarray], text: str) -> memoryview:
+    def extended(self, numbers: Sequence[np.ndarray], text: str, mark: str = ".") -> memoryview:
         """Return the lines as they are with further fields, without the last line end.
 
-        The fields are `numbers`, float64 of shape (rows,) each, and one text for all lines, which needs no quotes.
+        The fields are `numbers`, float64 of shape (rows,) each, and one text for all lines, which needs no quotes. `mark` is
+        before the fraction of a number, and is not the separator.
         """
         lines = _as_array(self.text, _places(self.text, b"\n", len(self.text))[: len(numbers[0]) + 1])
-        fields = [_as_fields(column, self.separator.encode()) for column in numbers]
+        fields = [_as_fields(column, self.separator.encode(), mark.encode()) for column in numbers]
         joined = pc.binary_join_element_wise(lines, *fields, f"{self.separator}{text}".encode(), b"")
         return memoryview(joined.buffers()[2])[1:]
 
@@ -213,20 +214,22 @@ def _has_no_number(columns: Sequence[pa.Array]) -> bool:
     return bool(np.logical_and.reduce([column.is_null().to_numpy(zero_copy_only=False) for column in columns]).any())
 
 
-def _as_fields(values: np.ndarray, separator: bytes) -> pa.Array:
+def _as_fields(values: np.ndarray, separator: bytes, mark: bytes) -> pa.Array:
     """Return numbers as text, a separator before each.
 
     It is the shortest text that reads as the same number.
     """
     sizes = np.abs(values)
     if not (sizes.min() >= _LEAST and sizes.max() < _MOST):
-        text = pc.cast(pc.cast(pa.array(values), pa.string()), pa.binary())
+        text = pc.cast(pc.replace_substring(pc.cast(pa.array(values), pa.string()), ".", mark.decode()), pa.binary())
         return pc.binary_join_element_wise(b"", text, separator)
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).replace(b"[", b",")  # a list, "[1.5,2.5]"
     if (values == np.rint(values)).any():
         text = text.replace(b".0,", b",").replace(b".0]", b"]")
     if separator != b",":
         text = text.replace(b",", separator)
+    if mark != b".":
+        text = text.replace(b".", mark)
     return _as_array(text, _places(text, separator, len(text) - 1))
 
 

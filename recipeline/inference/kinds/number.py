@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recipeline.data.checking.numbers import LARGEST
+from recipeline.data.checking.numbers import FINITE, LARGEST
 from recipeline.inference.kinds.base import Kind, Known, Learned
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -37,11 +37,9 @@ class Number(Kind):
         try:
             number = float(value)
         except OverflowError:
-            return math.nan, "must be finite"
-        if not math.isfinite(number):
-            return math.nan, "must be finite"
-        if abs(number) > LARGEST:
-            return math.nan, f"must be at most {LARGEST:.2g} in size"
+            return math.nan, FINITE
+        if not abs(number) <= LARGEST:
+            return math.nan, FINITE
         if self.whole and number % 1:
             return number, self.whole
         return number, feature.broken_limit(number)

@@ -28,6 +28,10 @@ class Task(ABC):
     def fits(self, target: Look) -> bool:
         """Whether a target's column looks like one of this task."""
 
+    def takes(self, target: Look) -> bool:
+        """Whether a target's column can be one of this task, if the user says so."""
+        return self.fits(target)
+
     @abstractmethod
     def column(self, target: Look) -> dict[str, Any]:
         """Return the settings of the target's column."""
@@ -42,6 +46,10 @@ class Task(ABC):
     def target(self, target: Look) -> Any:
         """Return the recipe's `target`."""
         return target.name
+
+    def doubt(self, target: Look) -> str:
+        """Return what the column may be instead, as a comment; empty for nothing."""
+        return ""
 
     def settings(self, target: Look) -> dict[str, Any]:
         """Return further settings of the recipe by their key."""

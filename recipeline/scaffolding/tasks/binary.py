@@ -28,6 +28,10 @@ class Binary(Multiclass):
         is_named = target.found in ("boolean", "category") and len(self._counts(target)) == 2
         return is_named or target.is_of_two_numbers
 
+    def takes(self, target: Look) -> bool:
+        """Whether there are two labels."""
+        return self.fits(target)
+
     def column(self, target: Look) -> dict[str, Any]:
         """Return the type, and the two categories: any other one is an error."""
         if self._is_named(target):
@@ -59,6 +63,8 @@ class Binary(Multiclass):
     @staticmethod
     def _counts(target: Look) -> Counter[Any]:
         """Return the number of rows by label."""
+        if target.found == "number":
+            return Counter(target.whole_numbers)
         counts: Counter[Any] = Counter()
         for text, rows in target.values.items():
             counts[str(text) if Binary._is_named(target) else _LABELS[target.found](text)] += rows

@@ -15,9 +15,13 @@ class Multiclass(Task):
         """Whether all values are categories, of which there are several."""
         return target.found == "category" and len(target.values) > 2
 
+    def takes(self, target: Look) -> bool:
+        """Whether there are several categories or whole numbers."""
+        return (target.found == "category" and len(target.values) > 1) or len(target.whole_numbers) > 1
+
     def column(self, target: Look) -> dict[str, Any]:
         """Return the type: the labels are those of the training rows."""
-        return {"type": target.found}
+        return {"type": "integer" if target.found == "number" else target.found}
 
     def candidates(self, preprocess: Preprocess) -> dict[str, dict[str, object]]:
         """Return a linear, a tree, a forest and a boosting candidate."""

@@ -7,6 +7,9 @@ from typing import Any
 from recipeline.scaffolding.column_look import Look
 from recipeline.scaffolding.tasks.base import Preprocess, Task
 
+#: A target of no more whole numbers than these may be one of classes.
+_FEW = 20
+
 
 class Regression(Task):
     """A target of numbers."""
@@ -14,6 +17,17 @@ class Regression(Task):
     def fits(self, target: Look) -> bool:
         """Whether all values are numbers, and not two whole ones."""
         return target.found == "number" and not target.is_of_two_numbers
+
+    def takes(self, target: Look) -> bool:
+        """Whether all values are numbers."""
+        return target.found == "number"
+
+    def doubt(self, target: Look) -> str:
+        """Return that few whole numbers may be the names of classes."""
+        count = len(target.whole_numbers)
+        if not 0 < count <= _FEW:
+            return ""
+        return f"{count} whole numbers, taken as amounts; if they are names of classes, draft it with --task multiclass"
 
     def column(self, target: Look) -> dict[str, Any]:
         """Return nothing: a column holds numbers unless it says otherwise."""

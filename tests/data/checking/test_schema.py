@@ -12,6 +12,7 @@ import pytest
 
 from recipeline.config.recipe import Recipe
 from recipeline.data.checking import schema
+from recipeline.data.checking.numbers import FINITE
 from recipeline.data.checking.schema import DROPPED, SchemaViolations, TableCheck, validate_table
 from recipeline.data.column_profile import describe_columns
 from recipeline.data.reading.parquet_files import MemoryRows
@@ -45,8 +46,9 @@ def violations(table: pd.DataFrame | list[Table], recipe: Recipe) -> pd.DataFram
         ("abc", "pH", "must be a number", "'abc'"),
         (np.nan, "pH", "must not be missing", "nothing"),
         (None, "alcohol", "must not be missing", "nothing"),
-        (np.inf, "alcohol", "must be finite", "inf"),
-        (-np.inf, "alcohol", "must be finite", "-inf"),
+        (np.inf, "alcohol", FINITE, "inf"),
+        (-np.inf, "alcohol", FINITE, "-inf"),
+        (1e300, "alcohol", FINITE, "1e+300"),
         (31.0, "alcohol", "must be at most 25 % vol", "31.0"),
         (-1.0, "sulphates", "must be at least 0 g/L potassium sulphate", "-1.0"),
         (5.5, "quality", "must be a whole number", "5.5"),
@@ -100,6 +102,18 @@ def test_three_rows_are_too_few(wines: pd.DataFrame, recipe: Recipe) -> None:
 def test_a_target_with_one_value_is_refused(wines: pd.DataFrame, recipe: Recipe) -> None:
     with pytest.raises(DataError, match="Got only 5 instead"):
         validate_table(wines.assign(quality=5), recipe, origin="x")
+
+
+@pytest.mark.parametrize(("unit", "is_taken"), [(1e-310, False), (1e-200, False), (1e-140, True), (1e-30, True), (1e30, True)])
+def test_a_target_whose_squares_have_no_digits_is_refused(wines: pd.DataFrame, unit: float, is_taken: bool) -> None:
+    table = wines.assign(quality=wines["quality"] * unit)
+    content = small_recipe()
+    content["columns"]["quality"] = {}
+    if is_taken:
+        assert len(validate_table(table, as_recipe(content), origin="x")) == len(wines)
+    else:
+        with pytest.raises(DataError, match=r"Got only \S+, nearly, instead\. Give it in another unit"):
+            validate_table(table, as_recipe(content), origin="x")
 
 
 @pytest.mark.parametrize(

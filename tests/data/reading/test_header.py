@@ -96,3 +96,20 @@ def test_a_column_that_is_there_twice_is_refused_also_where_a_further_one_has_th
 def test_names_have_no_spaces_around_them_whatever_ends_the_lines(ends: str) -> None:
     content = f"{ends} a ;b {ends}1;2{ends}3;4{ends}".encode()
     assert fields(opened(content, COLUMNS)) == {"a": ["1", "3"], "b": ["2", "4"]}
+
+
+@pytest.mark.parametrize("separator", list(SEPARATORS))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_name_over_several_lines_is_refused_by_that_reason(separator: str, end: str, place: int) -> None:
+    names = ["a", "b"]
+    names.insert(place, f'"one{end}two"')
+    content = f"{separator.join(names)}{end}{separator.join('123')}{end}"
+    for known in (COLUMNS, []):
+        with pytest.raises(DataError, match=r"a name over several lines in .* Write each name of the header in one line"):
+            opened(content.encode(), known)
+
+
+@pytest.mark.parametrize("name", ['5" pipe', 'a "b', '"a ""b"" c"', '"a"" b"'])
+def test_quotes_in_a_name_of_one_line_are_no_fault(name: str) -> None:
+    assert len(fields(opened(f"{name},b\n1,2\n".encode(), ["b"]))) == 2

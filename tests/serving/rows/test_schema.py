@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recipeline.data.checking.numbers import FINITE
 from recipeline.inference.model_info import Feature, ModelInfo, Target
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows, Fault, TooManyRows, UnreadableBody
 from recipeline.serving.rows.schema import Schema
@@ -33,7 +34,7 @@ def test_too_many_rows_are_refused_before_they_are_looked_at() -> None:
 def test_a_nullable_column_takes_null_as_nan_and_no_other_nan() -> None:
     schema = Schema((Feature("a", nullable=True), Feature("b")))
     assert math.isnan(parse({"a": None, "b": 1}, schema)[0, 0])
-    assert faults(b'{"a": NaN, "b": 1}', schema) == [(0, "a", "must be finite", "nan")]
+    assert faults(b'{"a": NaN, "b": 1}', schema) == [(0, "a", FINITE, "nan")]
 
 
 def test_a_whole_number_is_asked_for_where_the_column_is_one() -> None:

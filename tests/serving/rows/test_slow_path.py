@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from recipeline.data.checking.numbers import FINITE
 from recipeline.serving.rows import slow_path
 from recipeline.serving.rows.faults import LISTED_FAULTS, BadRows
 from recipeline.serving.rows.slow_path import SlowPath
@@ -19,11 +20,11 @@ from tests.serving.rows.helpers import GOOD, SCHEMA, faults, parse
         ('""', "must not be null", "''"),
         ('" "', "must not be null", "' '"),
         ("true", "must be a number", "true"),
-        ("NaN", "must be finite", "nan"),
-        ("-Infinity", "must be finite", "-inf"),
-        ("1e39", "must be at most 3.4e+38 in size", "1e+39"),
-        ("1e999", "must be finite", "inf"),
-        ("1" + "0" * 400, "must be finite", "a number of more than 38 digits"),
+        ("NaN", FINITE, "nan"),
+        ("-Infinity", FINITE, "-inf"),
+        ("1e39", FINITE, "1e+39"),
+        ("1e999", FINITE, "inf"),
+        ("1" + "0" * 400, FINITE, "a number of more than 38 digits"),
         ("[9.5]", "must be a number", "a list"),
         ('{"alcohol": 9.5}', "must be a number", "an object"),
     ],
