@@ -102,6 +102,10 @@ class Project:
         ------
         UsageError, DataError, UnavailableError : where the command would end with exit code 2, 3 or 6.
         """
+        if own := [key for key in ("recipe", "profile") if key in options]:
+            raise UsageError(
+                f"{own[0]} is the same for all calls of a project.", fix=f"Make another one: Project(..., {own[0]}=...)."
+            )
         words = {key: _as_word(value) for key, value in options.items()}
         with self._called():
             result = self._command(name).call(recipe=self.recipe, profile=self.profile, **words)
@@ -112,8 +116,10 @@ class Project:
 
         Raises
         ------
+        UsageError : there is no such step or command.
         UnavailableError : there is none.
         """
+        name = _known_name(name)
         with self._opened() as session:
             run = _newest(session, name)
         tags = run.data.tags
@@ -133,7 +139,7 @@ class Project:
         UnavailableError : no run has it, or it is incomplete.
         """
         if name not in ARTIFACTS:
-            raise UsageError("name must be that of an artifact.", got=f"'{name}'", fix=nearest(name, ARTIFACTS))
+            raise UsageError("name must be that of an artifact.", got=f"'{name}'", fix=nearest(str(name), ARTIFACTS))
         artifact = ARTIFACTS[name]
         if not run_id and artifact.step == "*":
             raise UsageError(f"Every step may write {artifact.name}: the run is ambiguous.", fix="Give a run ID as run_id.")
@@ -169,7 +175,7 @@ class Project:
         `rows` is a frame, or the value of the command's option `data`. The result's exit code is 5 for drift;
         ``result.load("drift")`` has the report.
         """
-        with _as_files(data=rows, **options) as named:
+        with _as_files(_with_rows(rows, options)) as named:
             return self.run("monitor", **named)
 
     def retrain(self, rows: pd.DataFrame | str | Path = "", **options: object) -> RunResult:
@@ -178,7 +184,7 @@ class Project:
         `rows` is a frame with the target, or the value of the command's option `data`. With ``labels``, a frame or a path, the
         rows are those of the service's log.
         """
-        with _as_files(data=rows, **options) as named:
+        with _as_files(_with_rows(rows, options)) as named:
             return self.run("retrain", **named)
 
     def history(self) -> pd.DataFrame:
@@ -194,14 +200,9 @@ class Project:
         return frame.assign(**times)
 
     def _command(self, name: str) -> EntryPoint:
-        if name in (*ORDER, "main"):
-            return cast(EntryPoint, getattr(importlib.import_module(f"steps.{name}"), name))
-        word = name.replace("_", "-")
-        if word not in COMMANDS or word in _NOT_HERE:
-            known = [*ORDER, "main", *(command for command in COMMANDS if command not in _NOT_HERE)]
-            raise UsageError(
-                "name must be that of a step or command (serve does not end).", got=f"'{name}'", fix=nearest(name, known)
-            )
+        word = _known_name(name)
+        if word in (*ORDER, "main"):
+            return cast(EntryPoint, getattr(importlib.import_module(f"steps.{word}"), word))
         return cast(EntryPoint, load_command(word))
 
     def _session(self) -> Session:
@@ -244,6 +245,26 @@ class Project:
 
 #: Commands that do not end, or are about no project or its files alone.
 _NOT_HERE = ("serve", "new", "upgrade")
+
+
+def _known_name(name: str) -> str:
+    """Return the name of a step or command as it is typed.
+
+    Raises
+    ------
+    UsageError : there is none that can be called.
+    """
+    word = str(name).replace("_", "-")
+    known = [*ORDER, "main", *(command for command in COMMANDS if command not in _NOT_HERE)]
+    if word not in known:
+        raise UsageError(
+            "name must be that of a step or command that a program can call "
+            "(serve does not end, new and upgrade are about files alone).",
+            got=f"'{name}'",
+            fix=nearest(word, known),
+        )
+    return word
+
 
 #: Variables that MLflow exports when a store is set, or that are set for it.
 _EXPORTED = (
@@ -328,8 +349,11 @@ class Production:
 
         Raises
         ------
+        UsageError : `rows` is no frame.
         DataError : a feature is missing, or a value breaks the recipe's rules; then no row is predicted.
         """
+        if not isinstance(rows, pd.DataFrame):
+            raise UsageError("rows must be a DataFrame.", got=f"a {type(rows).__name__}", fix="Make one: pd.DataFrame(rows).")
         rename = self._model.info.csv.rename if self._model.info else {}
         rows = rows.rename(columns=dict(rename))
         missing = [name for name in self.features if name not in rows.columns]
@@ -351,8 +375,22 @@ class Production:
         return pd.DataFrame(dict(zip(names, map(pa.Array.to_pandas, values), strict=True))).set_axis(rows.index)
 
 
+def _with_rows(rows: object, options: dict[str, object]) -> dict[str, object]:
+    """Return options with `rows` as the option data, which may be named itself.
+
+    Raises
+    ------
+    UsageError : both are given.
+    """
+    if "data" not in options:
+        return {"data": rows, **options}
+    if isinstance(rows, pd.DataFrame) or rows:
+        raise UsageError("Rows are given twice, first and as data=.", fix="Give them once.")
+    return options
+
+
 @contextmanager
-def _as_files(**options: object) -> Iterator[dict[str, object]]:
+def _as_files(options: dict[str, object]) -> Iterator[dict[str, object]]:
     """Yield options with the paths of files in place of frames, for the block."""
     with tempfile.TemporaryDirectory() as folder:
         named = dict(options)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlflow
 import pandas as pd
@@ -172,13 +172,24 @@ def test_the_history_is_a_table_with_times(ran: Project) -> None:
         (lambda project: project.run("serve"), UsageError, "serve does not end"),
         (lambda project: project.run("train", modle="rf"), UsageError, "--model"),
         (lambda project: project.run("train", model="xgb"), UsageError, "xgb"),
+        (lambda project: project.run("train", help=True), UsageError, "--help is for the command line"),
+        (lambda project: project.run("history", json=True), UsageError, "--json is for the command line"),
+        (lambda project: project.run("train", recipe="other.yaml"), UsageError, r"Project\(..., recipe=...\)"),
+        (lambda project: project.monitor("a.csv", profile="ci"), UsageError, r"Project\(..., profile=...\)"),
+        (lambda project: project.monitor("a.csv", data="b.csv"), UsageError, "Rows are given twice"),
+        (lambda project: project.run(cast(Any, None)), UsageError, "Got 'None'"),
+        (lambda project: project.inspect("trian"), UsageError, "Did you mean 'train'"),
+        (lambda project: project.production.predict(cast(Any, [1])), UsageError, "Got a list"),
         (lambda project: project.run("ingest", data="nowhere.csv"), RecipelineError, "nowhere.csv"),
         (lambda project: project.load("leader"), UsageError, "Did you mean 'leaderboard'"),
         (lambda project: project.load("change"), UsageError, "the run is ambiguous"),
         (lambda project: project.load("inspection"), UnavailableError, "No finished run of report"),
         (lambda project: project.rollback(), UnavailableError, "No earlier version of Production"),
     ],
-    ids=["step", "serve", "option", "candidate", "data", "artifact", "any run's", "not yet", "nothing before"],
+    ids=[
+        *("step", "serve", "option", "candidate", "help", "json", "recipe", "profile", "twice", "none", "inspected", "list"),
+        *("data", "artifact", "any run's", "not yet", "nothing before"),
+    ],
 )
 def test_a_failure_is_our_exception_with_the_sentence_that_is_typed_for(
     ran: Project, call: Callable[[Project], object], kind: type[RecipelineError], words: str

@@ -171,6 +171,10 @@ class EntryPoint(ProcessCommand):
         ------
         UsageError : the command has no such option.
         """
+        # Flags, which a program has no use for: --help would end it.
+        flags = {"help", *(parameter.name for parameter in self.params if not parameter.expose_value)}
+        if typed := sorted(flags & {*options}):
+            raise UsageError(f"--{typed[0]} is for the command line. Leave it out.")
         words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
         try:
             context = self.make_context(self.name, words)

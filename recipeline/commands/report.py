@@ -74,7 +74,7 @@ def report(recipe: str, profile: str, nested: str) -> Result:
     main = chains[0].info.run_id
     values = ReportValues(main, card_of(session, main), closer, card_of(session, closer))
     lines = [f"The run:     {values.card}", f"Inspection:  {values.inspection_card}"]
-    return Result("\n".join(lines), values=values)
+    return Result("\n".join(lines), run_id=closer, outcome="ok", values=values)
 
 
 def _drawn_before(session: Session, evaluate_run_id: str, *, is_nested: bool) -> str:

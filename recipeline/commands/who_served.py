@@ -47,7 +47,7 @@ def _who_answered(session: Session, request: str, history: list[Term], span: tup
     """Return the terms of the versions that answered a request, and a text."""
     from recipeline.monitoring.live.log_lines import find_request
 
-    own = find_own_log(session, span[1], span[0])
+    own = find_own_log(session, span[1], span[0], instead=False)
     found = find_request(own.files, request, *span)
     if not found:
         return [], f"No row of the request '{for_cell(request)}' in the service's log {own.place}."

@@ -283,6 +283,12 @@ def test_the_archive_of_the_services_log_is_read_with_it_and_who_answered_a_requ
     expect(monitored.run("monitor"), 6, f"The archive of the service's log cannot be read: {store}")
 
 
+def test_a_request_without_a_log_to_look_it_up_in_is_refused_without_advice_on_other_rows(monitored: Project) -> None:
+    outcome = monitored.run("who_served", request="r7")
+    expect(outcome, 2, "No log of requests: the profile's service keeps none. Set service.prediction_log in the profile")
+    assert "data=" not in outcome.stderr
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from recipeline.monitoring.live.prediction_log import PredictionLog
 
 
-def _log_settings(session: Session) -> PredictionLogSettings:
+#: The end of a sentence on what to do, of commands that have the option data.
+_OR_DATA = ", or name rows with data=."
+
+
+def _log_settings(session: Session, *, instead: bool) -> PredictionLogSettings:
     """Return the settings of the service's log.
 
     Raises
@@ -40,6 +44,11 @@ def _log_settings(session: Session) -> PredictionLogSettings:
     """
     wanted = session.profile.service.prediction_log
     if wanted is None:
+        if not instead:
+            raise UsageError(
+                "No log of requests: the profile's service keeps none.",
+                fix="Set service.prediction_log in the profile, and serve with it.",
+            )
         raise UsageError(
             "No rows to monitor: data is empty, and the profile's service keeps no log.",
             fix="Name a table with data=, or set service.prediction_log in the profile.",
@@ -56,10 +65,11 @@ class OwnLog:
     since: float = 0.0
 
 
-def find_own_log(session: Session, now: float, since: float = 0.0) -> OwnLog:
+def find_own_log(session: Session, now: float, since: float = 0.0, *, instead: bool = True) -> OwnLog:
     """Return the profile's own log, with the part of its archive from a time on.
 
-    The archive's lines of the last `keep_days` are considered, or those since `since` where that is later.
+    The archive's lines of the last `keep_days` are considered, or those since `since` where that is later. `instead` is whether
+    the command takes other rows with its option data.
 
     Raises
     ------
@@ -69,21 +79,21 @@ def find_own_log(session: Session, now: float, since: float = 0.0) -> OwnLog:
     from recipeline.data.origin.filesystems import open_filesystem, resolve_place
     from recipeline.monitoring.live.log_files import Archive, find_files
 
-    wanted = _log_settings(session)
+    wanted = _log_settings(session, instead=instead)
     folder, archive = session.root / wanted.folder, None
     place = str(folder)
     if wanted.archive:
         since = max(since, now - wanted.keep_days * 24 * 3600)
         archive, place = resolve_place(wanted.archive, session.root), f"{folder} and {redact(wanted.archive)}"
-    with _archive_errors(wanted.archive or ""):
+    with _archive_errors(wanted.archive or "", instead=instead):
         files = find_files(folder, Archive(*open_filesystem(archive)) if archive else None, since, now)
     if not files:
-        raise no_requests(place)
+        raise no_requests(place, instead=instead)
     return OwnLog(files, place, since if archive else 0.0)
 
 
 @contextmanager
-def _archive_errors(archive: str) -> Iterator[None]:
+def _archive_errors(archive: str, *, instead: bool) -> Iterator[None]:
     """Raise UnavailableError where the archive does not answer in the block."""
     try:
         yield
@@ -93,15 +103,15 @@ def _archive_errors(archive: str) -> Iterator[None]:
         raise UnavailableError(
             f"The archive of the service's log cannot be read: {redact(archive)} "
             f"({' '.join(scrub(str(error), archive).split())[:200]}).",
-            fix="Check the address, the credentials in the environment and the network, or name rows with data=.",
+            fix=f"Check the address, the credentials in the environment and the network{_OR_DATA if instead else '.'}",
         ) from None
 
 
-def no_requests(log: str) -> UnavailableError:
+def no_requests(log: str, *, instead: bool = True) -> UnavailableError:
     """Return the error for a log without rows."""
     return UnavailableError(
         f"No rows in the service's log {log}: the service has received no requests.",
-        fix="Serve with this profile, or name rows with data=.",
+        fix=f"Serve with this profile{_OR_DATA if instead else '.'}",
     )
 
 

@@ -22,6 +22,7 @@ def test_report_prints_the_newest_index_card_and_draws_the_closer_look_once(chai
     lines = chains.outcomes["report"].stdout.splitlines()
     assert lines[0] == f"The run:     {chains.cards['synthetic', 'main']}"
     assert lines[1] == f"Inspection:  {chains.cards['report', 'report']}"
+    assert lines[2:] == [chains.outcomes["report"].run_id]
     again = chains.project.ok("report")
     assert again.stdout == chains.outcomes["report"].stdout
     assert len(chains.project.runs("report")) == 1
