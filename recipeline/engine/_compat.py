@@ -50,7 +50,7 @@ def running_pool() -> Any:
 
 
 def ended_by(error: BaseException) -> str:
-    """Return how the processes ended that an error is about, as "SIGKILL(-9)"; empty for another error.
+    """Return how killed processes ended, as "SIGKILL(-9)"; of another error "".
 
     A process that cannot unpack its call raises an error of the same kind, which is a bug.
     """

@@ -114,7 +114,7 @@ def _plot_drawer(page: Page) -> Callable[[Plot], Markup | None]:
 
 
 def quote(page: str, plot: str) -> Quoted | None:
-    """Return a plot of a page, to be shown on another one; None: it is not on it as a whole.
+    """Return a plot of a page, to be shown on another one; None: it is not all there.
 
     Text inside the figure was escaped when the page was made.
     """

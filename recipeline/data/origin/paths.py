@@ -19,7 +19,7 @@ Missing = Callable[[Path], DataError]
 
 
 def split_uri(uri: str) -> SplitResult:
-    """Return the parts of a URI; where its host cannot be read, it is part of the path.
+    """Return the parts of a URI; a host that cannot be read is part of the path.
 
     People mistype brackets, and Python's own function raises a ValueError then. Who opens the URI says what is wrong.
     """

@@ -27,7 +27,7 @@ def ask_once(uri: str) -> None:
 
     Raises
     ------
-    UnavailableError : the URI cannot be read. What it says is not told: an unescaped password is read as a port.
+    UnavailableError : the URI cannot be read. Its host and port are not told: they may be parts of an unescaped password.
     requests.RequestException, sqlalchemy.exc.SQLAlchemyError : there was no answer.
     UsageError : the driver of the database is not installed.
     """
