@@ -32,7 +32,7 @@ from recipeline.data.splits import cv_folds, split_rows
 from recipeline.engine.local import LocalWorkers
 from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.form import as_function
-from recipeline.inference.interval import LEVEL, fit_constant, fit_quantile, tail_quantiles
+from recipeline.inference.interval import LEVEL, both, fit_constant, fit_quantile, tail_quantiles
 from recipeline.training.cross_validation import compare_candidates
 from recipeline.training.quantiles import fit_quantiles
 
@@ -144,7 +144,7 @@ def of_features(recipe: Recipe, train: pd.DataFrame, test: pd.DataFrame) -> Limi
     folds = cv_folds(train, recipe, "grouped")
     quantiles = fit_quantiles(features, target, folds, LocalWorkers(1), seed=recipe.random_state)()
     low, high = (as_function(model, Columns.of_numbers(recipe.features)) for model in quantiles.models)
-    interval, rows = fit_quantile(target, *quantiles.out_of_fold, (low, high)), test[list(recipe.features)].to_numpy(float)
+    interval, rows = fit_quantile(target, *quantiles.out_of_fold, both(low, high)), test[list(recipe.features)].to_numpy(float)
     return low(rows) + interval.lower, high(rows) + interval.upper
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipeline.data.origin.paths import Missing, local_paths
+from recipeline.data.origin.paths import Missing, local_path, local_paths
+from recipeline.data.origin.uris import redact
 from recipeline.errors import RecipelineError, UsageError, missing_file, missing_rows, nearest
 from recipeline.escape import is_remote
 
@@ -215,6 +216,21 @@ def check_path(_: click.Context, __: click.Parameter, data: str) -> str:
     if "/" in data or data.endswith(_TABLES):
         _require_there(data, missing_file)
     return data
+
+
+def name_file(name: str, folder: Path, parameter: str) -> Path:
+    """Return the path of a file of this machine, a relative one in `folder`.
+
+    Raises
+    ------
+    UsageError : it is the URI of another place.
+    """
+    path = local_path(name, folder)
+    if path is None:
+        raise UsageError(
+            f"{parameter} must be a file of this machine.", got=f"'{redact(name)}'", fix="Name a local file, and copy it."
+        )
+    return path
 
 
 def check_rows(_: click.Context, parameter: click.Parameter, rows: str) -> str:

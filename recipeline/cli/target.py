@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import mlflow
 
@@ -16,6 +15,7 @@ from recipeline.artifacts import DECISION
 from recipeline.cli.environment import find_actor
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.profile import Store as Place
+from recipeline.data.origin.paths import split_uri
 from recipeline.data.origin.uris import redact
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.chain import run_step
@@ -118,7 +118,7 @@ def _plain(uri: str) -> str:
 
 def _host(uri: str) -> str:
     """Return scheme, host and port of a server's URI, without a user."""
-    parts = urlsplit(uri)
+    parts = split_uri(uri)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 

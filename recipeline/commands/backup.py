@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
-from recipeline.cli.options import session_options
+from recipeline.cli.options import name_file, session_options
 from recipeline.cli.output.results import BackupValues
 from recipeline.maintenance.backup import require_local, write_archive
 from recipeline.tracking.connection.failures import store_errors
@@ -30,7 +29,7 @@ def backup(recipe: str, profile: str, output: str) -> Result:
     """
     settings = open_settings(recipe, profile)
     store = require_local(settings.store_uri, settings.artifact_root)
-    name = output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    target = name_file(output or f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz", settings.cwd, "output")
     with store_errors(settings.store_uri):
-        path = write_archive(store, settings.store_uri, settings.cwd / Path(name), reporter().tick)
+        path = write_archive(store, settings.store_uri, target, reporter().tick)
     return Result(f"{path}", values=BackupValues(str(path), path.stat().st_size))

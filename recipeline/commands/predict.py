@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -16,7 +15,7 @@ from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import open_model
 from recipeline.cli.scoring.results import PredictedFile, PredictValues, SampleAnswer
-from recipeline.data.origin.paths import local_path, local_paths
+from recipeline.data.origin.paths import local_path, local_paths, split_uri
 from recipeline.data.origin.uris import redact
 from recipeline.errors import UnavailableError, UsageError, missing_rows
 from recipeline.escape import is_remote
@@ -140,7 +139,7 @@ def choose_output(folder: Path, input: str, output: str) -> Path | None:
         if output:
             raise UsageError("output is set without input.", fix="Name the rows to predict with input=.")
         return None
-    name = Path(urlsplit(redact(input)).path if is_remote(input) else input).name
+    name = Path(split_uri(redact(input)).path if is_remote(input) else input).name
     stem, suffix = split_name(name.replace("***", ""))  # no name of a file holds a secret of the address
     path = local_path(output or f"{stem or 'input'}.predictions{suffix or '.csv'}", folder)
     if path is None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_settings, reporter
-from recipeline.cli.options import session_options
+from recipeline.cli.options import name_file, session_options
 from recipeline.cli.output.results import RestoreValues
 from recipeline.maintenance.backup import require_local, restore_archive
 from recipeline.tracking.connection.failures import store_errors
@@ -29,7 +27,8 @@ def restore(recipe: str, profile: str, source: str) -> Result:
     """
     settings = open_settings(recipe, profile)
     store = require_local(settings.store_uri, settings.artifact_root)
+    path = name_file(source, settings.cwd, "input")
     with store_errors(settings.store_uri):
-        aside = restore_archive(store, settings.store_uri, settings.cwd / Path(source), reporter().tick)
-    words = [f"{settings.store_uri} is restored from {source}", *(f"the store before: {path}" for path in aside)]
+        aside = restore_archive(store, settings.store_uri, path, reporter().tick)
+    words = [f"{settings.store_uri} is restored from {source}", *(f"the store before: {it}" for it in aside)]
     return Result("\n".join(words), values=RestoreValues(settings.store_uri, source, tuple(map(str, aside))))

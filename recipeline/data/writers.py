@@ -97,6 +97,7 @@ def open_sink(path: Path, layout: Layout) -> Iterator[Write]:
     UnavailableError : it cannot be written, for example because the disk is full.
     """
     path = path.resolve()  # a link stays one
+    remove_unfinished(path)  # before a killed one's part takes the room that this one needs
     with as_unwritable(path):
         unfinished, file = _begin(path)
     try:
@@ -142,10 +143,10 @@ def _begin(path: Path) -> tuple[Path, IO[bytes]]:
 def remove_unfinished(path: Path) -> None:
     """Remove what killed processes left of a file; what a living one writes stays.
 
-    Where the file system has no locks, nobody knows, and it is removed.
+    Where the file system has no locks, nobody knows, and it is removed. Another user's stays.
     """
     for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(FileNotFoundError), unfinished.open("r+b") as file:
+        with suppress(OSError), unfinished.open("r+b") as file:
             if _lock(file):
                 unfinished.unlink()
 

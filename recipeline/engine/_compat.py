@@ -5,6 +5,7 @@ It may change with any release: `tests/engine/test_compat.py` tries it.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -46,3 +47,16 @@ def running_pool() -> Any:
     from joblib.externals.loky import reusable_executor
 
     return reusable_executor._executor
+
+
+def ended_by(error: BaseException) -> str:
+    """Return how killed processes ended, as "SIGKILL(-9)"; of another error "".
+
+    A process that cannot unpack its call raises an error of the same kind, which is a bug.
+    """
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    if not isinstance(error, TerminatedWorkerError):
+        return ""
+    found = re.search(r"exit codes of the workers are \{(.*?)\}", str(error))
+    return found[1] if found else "unexpectedly"

@@ -186,12 +186,12 @@ def _close(client: Any) -> None:
 
 def _is_safe(address: str) -> bool:
     """Whether what is sent to an address is encrypted, or stays on this machine."""
-    parts = urlsplit(address)
-    if parts.scheme == "tls":
-        return bool(parts.hostname)
-    if parts.scheme != "tcp" or not parts.hostname:
-        return False
     try:
+        parts = urlsplit(address)
+        if parts.scheme == "tls":
+            return bool(parts.hostname)
+        if parts.scheme != "tcp" or not parts.hostname:
+            return False
         return parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname).is_loopback
     except ValueError:
         return False

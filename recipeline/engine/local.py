@@ -10,11 +10,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
-from recipeline.engine._compat import pack, pass_over_given_up_calls, running_pool
+from recipeline.engine._compat import ended_by, pack, pass_over_given_up_calls, running_pool
 from recipeline.engine.workers import Call, Workers, run_call
+from recipeline.errors import UnavailableError
 
 # A command that is interrupted leaves results behind; that is no news.
 warnings.filterwarnings("ignore", message=".*tasks (have been successfully executed|which were still)", category=UserWarning)
@@ -50,6 +52,10 @@ class LocalWorkers(Workers):
         """Start `calls` and return an iterator over their results.
 
         Results come in order of completion unless `ordered`. An exception of a call is raised by the iterator.
+
+        Raises
+        ------
+        UnavailableError : a process was killed, by the iterator.
         """
         for _ in self._starting or ():
             pass
@@ -83,7 +89,21 @@ class LocalWorkers(Workers):
                 pre_dispatch="all",
                 batch_size=1,
             )(delayed(run_call)(function, arguments) for function, arguments in calls)
-        return results
+        return _without_killed(results)
+
+
+def _without_killed(results: Iterator[Any]) -> Iterator[Any]:
+    """Yield results; raise UnavailableError where a process was killed."""
+    try:
+        yield from results
+    except BrokenProcessPool as error:
+        if how := ended_by(error):
+            raise UnavailableError(
+                f"A worker process was ended while it made its calls ({how}), as a system does that has no memory left.",
+                fix="Free memory, or lower engine.n_jobs in the profile, then type the command again: what has finished is "
+                "reused.",
+            ) from error
+        raise
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.connection.failures import gone_is_fine
 from recipeline.tracking.connection.store import search_all_versions
+from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
 #: MLflow's command line. Its words come by stdin: those of a process, passwords among them, are seen by all users of a machine.
@@ -110,19 +111,24 @@ def _runs(session: Session) -> Iterator[Run]:
 
     Runs of the recipe that were transferred from another store are among them. All experiments are searched.
     """
-    client = session.store.client
-    experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
-    own, token = set(), None
-    found: list[Run] = []
-    while token != "":
-        page = client.search_runs(experiments, max_results=1000, page_token=token)
-        found, token = found + list(page), page.token or ""
+    own, found = set(), _search(session)
     for run in found:
         tags = run.data.tags
         is_of_profile = tags.get(RunTags.PROFILE) == session.profile_name or RunTags.SOURCE_RUN_ID in tags
         if tags.get(RunTags.RECIPE) == session.recipe.name and is_of_profile:
             own.add(run.info.run_id)
     yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
+
+
+def _search(session: Session, mark: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
+    """Return the runs of all experiments that a filter finds."""
+    client, token = session.store.client, None
+    experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    found: list[Run] = []
+    while token != "":
+        page = client.search_runs(experiments, mark, view, max_results=1000, page_token=token)
+        found, token = found + list(page), page.token or ""
+    return found
 
 
 def delete_unneeded(session: Session) -> tuple[Unneeded, str]:
@@ -144,15 +150,33 @@ def delete_unneeded(session: Session) -> tuple[Unneeded, str]:
         unneeded = Unneeded(tuple(versions), find_unneeded(session).runs)
         for run in unneeded.runs:
             with gone_is_fine():
+                client.set_tag(run.info.run_id, RunTags.PRUNED, "true")
                 client.delete_run(run.info.run_id)
-    return unneeded, _delete_files(session, [run.info.run_id for run in unneeded.runs])
+    now = [run.info.run_id for run in unneeded.runs]
+    return unneeded, _delete_files(session, list(dict.fromkeys([*now, *_left_behind(session)])))
+
+
+def _left_behind(session: Session) -> list[str]:
+    """Return runs that an earlier `prune` deleted and whose files it could not.
+
+    It was killed, or `mlflow gc` failed. Runs that a person deleted may be restored, and are none.
+    """
+    if _is_server(session):
+        return []
+    mark = f"tags.`{RunTags.PRUNED}` = 'true' and tags.`{RunTags.RECIPE}` = {quoted(session.recipe.name)}"
+    return [run.info.run_id for run in _search(session, mark, ViewType.DELETED_ONLY)]
+
+
+def _is_server(session: Session) -> bool:
+    """Whether the store's files are deleted by an administrator only."""
+    return session.store.uri.startswith(("http://", "https://"))
 
 
 def _delete_files(session: Session, ids: list[str]) -> str:
     """Delete the files of deleted runs; return the remaining work as text."""
     if not ids:
         return ""
-    if session.store.uri.startswith(("http://", "https://")):
+    if _is_server(session):
         return "The files are deleted when the server's administrator runs `mlflow gc`."
     for start in range(0, len(ids), 200):
         words = [

@@ -112,11 +112,13 @@ def _save_card(session: Session, run: StepRun, call: Call, drawing: Callable[[],
         drawn = drawing()
     except Exception:  # the worker was killed, for example
         drawn = run_call(*call)
-    run.save(CARD, drawn.html)
+    views: list[tuple[Artifact[Any], Any]] = [(CARD, drawn.html), *((plot(name), png) for name, png in drawn.plots.items())]
+    for view in views:
+        run.note_view(*view)
+    run.close_card()  # first: what a killed command leaves of a card is told from a whole one by its digest
+    for view in views:
+        run.save(*view)
     session.cards[run.id] = drawn.html
-    for plot_name, png in drawn.plots.items():
-        run.save(plot(plot_name), png)
-    run.close_card()
     return [*drawn.failures]
 
 

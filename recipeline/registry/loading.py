@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import GOLDEN, INTERVAL, MODEL_INFO
 from recipeline.config.table import SYNTHETIC
+from recipeline.data.origin.uris import redact
 from recipeline.data.target_codes import NUMBERS
 from recipeline.errors import UnavailableError, UsageError, nearest
 from recipeline.inference.asking import recognise
@@ -78,7 +79,7 @@ def check_model_uri(uri: str) -> None:
         raise UsageError(
             "model_uri must be models:/<name>/<version, Production or latest>, models:/<name>@<alias>, models:/m-<ID>, "
             "or runs:/<run ID>/<name>.",
-            got=f"'{uri}'",
+            got=f"'{redact(uri)}'",
             fix="Leave it empty for the model in Production.",
         )
 

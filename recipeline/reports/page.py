@@ -114,13 +114,14 @@ def _plot_drawer(page: Page) -> Callable[[Plot], Markup | None]:
 
 
 def quote(page: str, plot: str) -> Quoted | None:
-    """Return a plot of a page, to be shown on another one; None: it is not on it.
+    """Return a plot of a page, to be shown on another one; None: it is not all there.
 
     Text inside the figure was escaped when the page was made.
     """
     begin, end = f'<figure data-plot="{plot}">', "</figure>"
     start = page.find(begin)
-    return None if start < 0 else Quoted(Markup(page[start : page.index(end, start) + len(end)]))
+    stop = page.find(end, start)
+    return Quoted(Markup(page[start : stop + len(end)])) if 0 <= start < stop else None
 
 
 @cache

@@ -110,6 +110,13 @@ class Writer:
             self._folders.upload(self._root, path, within, digest=digest)
             return digest
 
+    def note(self, artifact: Artifact[T], value: T) -> None:
+        """Note the digest of a card or a plot that is saved next."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(artifact.name).name
+            artifact.write(value, path)
+            self._views[artifact.name] = file_digest(path)
+
     def put(self, name: str, path: Path, *, is_result: bool = True) -> None:
         """Upload a file as the artifact `name`, byte for byte.
 

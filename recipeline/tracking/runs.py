@@ -248,8 +248,12 @@ class StepRun:
         own = {f"{PREFIX}{name}": value[:TAG_LENGTH] for name, value in self._own_tags.items()} | self._mlflow_tags
         self.reader.runs.keep(closed_run(self._opened, status, metrics, params, own, self._inputs))
 
+    def note_view(self, artifact: Artifact[T], value: T) -> None:
+        """Note the digest of a card or a plot that is saved next, for `close_card`."""
+        self._writer.note(artifact, value)
+
     def close_card(self) -> None:
-        """Write the digests of a card that was saved after the close, if it was."""
+        """Write the digests noted of a card that is saved after the close, if it is."""
         if self._is_closed:
             self._writer.close_views()
 

@@ -87,6 +87,7 @@ class RunTags:
     TARGET_VERSION = Tag("target_version", "name and number of the version there", "`promote`")
     TARGET_RUN_ID = Tag("target_run_id", "the run of promote there", "`promote`")
     NESTED = Tag("nested", "`on` where the report has a nested estimate", "`report`")
+    PRUNED = Tag("pruned", "`true` on a deleted run: `prune` deletes its files, in the end", "`prune`")
     DELETED = Tag("deleted", "the number of deleted runs and versions", "`prune`")
 
 

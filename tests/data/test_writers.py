@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import glob
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +132,32 @@ def test_parquet_has_dictionaries_where_nothing_is_known_of_the_values(columns: 
         write_rows(rows)
     group = pyarrow.parquet.ParquetFile(tmp_path / "t.parquet").metadata.row_group(0)
     assert all(group.column(place).has_dictionary_page for place in range(len(columns)))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a[1].csv.gz", "é .parquet"])
+def test_what_killed_processes_left_of_an_output_goes_with_the_next_and_nothing_else(tmp_path: Path, name: str) -> None:
+    layout = Layout("x", ",", pa.schema([("x", pa.int64())]))
+    path, other = tmp_path / name, tmp_path / f".other-{name}.0badcafe.part"
+    other.write_text("of another output", encoding="utf-8")
+    for end in (signal.SIGKILL, signal.SIGKILL, 0):
+        pid = os.fork()
+        if not pid:
+            with open_sink(path, layout) as write:
+                write(pa.RecordBatch.from_pydict({"x": [1, 2]}))
+                if end:
+                    os.kill(os.getpid(), end)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -end
+        assert path.exists() is (end == 0)
+        assert len(list(tmp_path.glob(f".{glob.escape(name)}.*.part"))) == (1 if end else 0)
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])
+
+
+def test_what_a_living_process_writes_of_the_same_output_stays(tmp_path: Path) -> None:
+    layout = Layout("x", ",", pa.schema([("x", pa.int64())]))
+    with open_sink(tmp_path / "a.csv", layout) as first:
+        first(pa.RecordBatch.from_pydict({"x": [1]}))
+        with open_sink(tmp_path / "a.csv", layout):
+            pass
+        assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "x\n"
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "x\n1\n"

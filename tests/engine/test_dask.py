@@ -158,7 +158,7 @@ def test_a_worker_that_comes_later_with_other_libraries_is_refused_by_its_first_
 
 
 @pytest.mark.parametrize(
-    "address", ["tcp://10.0.0.1:8786", "tcp://example.org:8786", "ws://127.0.0.1:1", "127.0.0.1:8786", "tls:///x"]
+    "address", ["tcp://10.0.0.1:8786", "tcp://example.org:8786", "ws://127.0.0.1:1", "127.0.0.1:8786", "tls:///x", "tls://[::1"]
 )
 def test_an_address_where_anybody_could_send_code_or_read_rows_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="must be tls://host:port, or an address of this machine"):

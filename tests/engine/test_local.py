@@ -8,11 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Call
-from recipeline.errors import UsageError
+from recipeline.errors import UnavailableError, UsageError
 
 
 def square_late(number: int) -> int:
@@ -115,12 +114,28 @@ def test_a_begun_call_of_workers_that_have_ended_is_made_here_or_raises() -> Non
     workers = LocalWorkers(2, preload="json")
     workers.start()
     begun = workers.begin((time.sleep, (60,)))
-    with pytest.raises(TerminatedWorkerError):
+    with pytest.raises(UnavailableError):
         list(workers.map([(end_process, ())]))
     with pytest.raises(RuntimeError):
         begun()
     assert workers.begin((refuse, (1,)))() == 1
     assert list(workers.map([(refuse, (1,))])) == [1]
+
+
+def end_process_by(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_process_that_is_killed_is_one_sentence_and_the_next_calls_have_others(number: signal.Signals, ordered: bool) -> None:
+    """As the system does where memory is short, and a library that crashes."""
+    workers = LocalWorkers(2, preload="json")
+    workers.start()
+    with pytest.raises(UnavailableError, match=rf"was ended .*{number.name}.*engine\.n_jobs") as caught:
+        list(workers.map([(end_process_by, (number,)), *[(square_late, (3,))] * 3], ordered=ordered))
+    assert caught.value.exit_code == 6
+    assert list(workers.map([(square_late, (3,))])) == [9]
 
 
 def test_workers_that_were_started_early_give_way_to_the_command() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from mlflow.entities import ViewType
 
 from recipeline.artifacts import CARD
 from recipeline.errors import UnavailableError
@@ -161,6 +163,30 @@ def test_what_is_deleted_is_gone_from_the_store_with_its_files(session: Session,
     assert open_toys(store, tmp_path).find_run(old) is None
     assert not list(tmp_path.rglob(f"{old}/artifacts"))
     assert delete_unneeded(session) == (Unneeded((), ()), "")
+
+
+@pytest.mark.usefixtures("_files_go_here")
+@pytest.mark.parametrize("dies", ["delete_run", "_delete_files"])
+def test_files_that_a_killed_prune_left_go_with_the_next_and_those_of_runs_that_a_person_deleted_stay(
+    session: Session, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    made = []
+    for _ in range(3):
+        with session.open_run("train") as run:
+            run.save(CARD, "<html></html>")
+        made.append(run.id)
+    by_hand, *old = made
+    store.client.delete_run(by_hand)
+    age(tmp_path)
+    with monkeypatch.context() as patched:
+        where = session.store.client if dies == "delete_run" else pruning
+        patched.setattr(where, dies, lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            delete_unneeded(session)
+    assert len(list(tmp_path.rglob("artifacts"))) == 3
+    assert delete_unneeded(open_toys(store, tmp_path))[1] == ""
+    assert [path.parent.name for path in tmp_path.rglob("artifacts")] == [by_hand]
+    assert not {*old} & {run.info.run_id for run in store.client.search_runs([session.experiment_id], "", ViewType.ALL)}
 
 
 # --- commands at the same time -------------------------------------------------------------------------------------------

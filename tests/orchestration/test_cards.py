@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from recipeline.artifacts import CARD, DATASET, TRAIN
@@ -22,6 +24,7 @@ from recipeline.orchestration.step import Step
 from recipeline.orchestration.trail import Trail
 from recipeline.reports.page import Page
 from recipeline.tracking._compat import NOTE
+from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
@@ -326,3 +329,36 @@ def test_a_late_card_that_cannot_be_saved_is_told_on_its_run(
         tags = store.client.get_run(run_id).data.tags
         assert "ZeroDivisionError" in tags["recipeline.card_failures"]
         assert tags["recipeline.outcome"] == "ok"
+
+
+@given(data=st.data())
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_late_card_that_a_killed_command_left_unfinished_is_no_card(
+    store: Store, tmp_path: Path, data: st.DataObject
+) -> None:
+    page = "<html><header>ingest</header><main></main></html>"
+    session = open_toys(store, tmp_path, draw=lambda *_: (Page, (page,)))
+    folder = Path(local_file_uri_to_path(session.reader.root(chain_of(session).lineage["ingest"])))
+    (folder / CARD.name).write_text(page, encoding="utf-8")
+    assert page_of(open_toys(store, tmp_path), folder.parent.name) == page
+    (folder / CARD.name).write_text(page[: data.draw(st.integers(0, len(page) - 1))], encoding="utf-8")
+    later = open_toys(store, tmp_path)
+    assert page_of(later, folder.parent.name) == ""
+    (line,) = lines_of(later)
+    assert line.startswith(f"note: run {folder.parent.name} has no card that can be read")
+
+
+def test_the_digests_of_a_late_card_are_there_before_its_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However early a command is killed that saves them."""
+    noted, save = [], StepRun.save
+
+    def look(run: StepRun, artifact: Any, value: Any) -> str:
+        if artifact.name in (CARD.name, "plots/dots.png") and run.step in NAMES:
+            noted.append(artifact.name in Reader(store.client).names(run.id)[1])
+        return save(run, artifact, value)
+
+    monkeypatch.setattr(StepRun, "save", look)
+    chain_of(open_toys(store, tmp_path, draw=lambda *_: (Page, ("<html></html>", {"dots": b"png"}))))
+    assert noted == [True] * 2 * len(NAMES)

@@ -21,6 +21,7 @@ from recipeline.reports.page import (
     full_precision,
     group_plots,
     pack_cards,
+    quote,
     render,
     render_failure,
 )
@@ -252,3 +253,12 @@ def test_a_column_of_numbers_stands_to_the_right_also_where_its_first_row_has_no
     html = render(card(Table(["limit"], [[None], [2.5]]))).html
     assert '<th scope="col" class="number">limit' in html
     assert '<td class="number">–' in html
+
+
+@given(st.data())
+def test_of_a_page_that_was_cut_off_whole_plots_are_quoted(data: st.DataObject) -> None:
+    figure = '<figure data-plot="gain"><svg>1</svg></figure>'
+    page = f"<header></header><main>{figure}</main>"
+    cut = page[: data.draw(st.integers(0, len(page)))]
+    found = quote(cut, "gain")
+    assert (found.figure if found else None) == (figure if figure in cut else None)

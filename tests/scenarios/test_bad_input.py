@@ -521,6 +521,9 @@ def test_no_command_shows_the_password_of_an_address_that_cannot_be_read(
         ("monitor", {"data": address}),
         ("monitor", {"data": str(log), "labels": address}),
         ("predict", {"input": str(trained.data), "output": address}),
+        ("predict", {"model_uri": address}),
+        ("backup", {"output": address}),
+        ("restore", {"input": address}),
     ):
         outcome = trained.run(command, **params)
         assert outcome.exit_code in (2, 6), (command, outcome.stderr)
@@ -531,6 +534,22 @@ def test_no_command_shows_the_password_of_an_address_that_cannot_be_read(
         )
         where = [kept[max(kept.find(half) - 200, 0) :][:500] for half in ("Zq7x", "Kw9v") if half in kept]
         assert not where, (command, params)
+
+
+@pytest.mark.parametrize("scheme", ["http", "s3", "postgresql", "file"])
+def test_an_address_whose_host_cannot_be_read_is_one_sentence(trained: Project, scheme: str) -> None:
+    address = f"{scheme}://user:Zq7xKw9v@[::1/rows.csv"
+    for command, params in (
+        ("ingest", {"data": address}),
+        ("predict", {"input": address}),
+        ("predict", {"input": str(trained.data), "output": address}),
+        ("predict", {"input": str(trained.data), "output": f"{address}/"}),
+        ("promote", {"to": address}),
+    ):
+        outcome = trained.run(command, **params)
+        assert outcome.exit_code in (2, 3, 6), (command, outcome.stderr)
+        assert "Traceback" not in outcome.stderr
+        assert scheme == "file" or "Zq7x" not in outcome.stdout + outcome.stderr
 
 
 def test_an_address_that_redirects_without_end_is_not_blamed_on_the_store(project: Project) -> None:

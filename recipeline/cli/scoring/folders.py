@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from recipeline.batch.manifest import Manifest, ModelIdentity, PartDone, describe_shards
 from recipeline.batch.output import LocalFolder, OutputFolder, StoredFolder
@@ -19,7 +18,7 @@ from recipeline.cli.rows import open_model
 from recipeline.cli.scoring.places import input_files
 from recipeline.cli.scoring.results import PredictedFolder
 from recipeline.cli.scoring.worker import Failed, WorkerModel, predict_in_worker
-from recipeline.data.origin.paths import local_paths
+from recipeline.data.origin.paths import local_paths, split_uri
 from recipeline.data.origin.stores.objects import is_store
 from recipeline.data.origin.uris import redact
 from recipeline.data.reading.formats import Format
@@ -58,7 +57,7 @@ def predict_folder(
             asked.names,
             ModelIdentity(model.name, model.version, model.model_id),
             identify(("recipeline", *own_packages(session.recipe, session.root))),
-            name=Path(urlsplit(redact(input)).path if is_remote(input) else input).name,
+            name=Path(split_uri(redact(input)).path if is_remote(input) else input).name,
             origin=redact(input),
             rejects=rejects,
         )

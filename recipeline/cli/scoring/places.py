@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from recipeline.batch.output import LocalFolder, OutputFolder, StoredFolder
 from recipeline.batch.parts import InputFile, Shard
 from recipeline.cli.rows import local_rows
 from recipeline.data.origin.folders import list_files
-from recipeline.data.origin.paths import local_path
+from recipeline.data.origin.paths import local_path, split_uri
 from recipeline.data.origin.stores.objects import StoreFolder, find_stored, is_store
 from recipeline.data.origin.uris import redact
 from recipeline.data.writers import CSV_SUFFIXES, PARQUET_SUFFIXES
@@ -50,7 +49,7 @@ def find_folder(output: str, cwd: Path) -> OutputFolder | None:
     path = local_path(output, cwd)
     if path is not None:
         return LocalFolder(path.resolve()) if output.endswith("/") or path.is_dir() else None
-    is_file = urlsplit(output).path.lower().endswith((*CSV_SUFFIXES, *PARQUET_SUFFIXES, ".gz"))
+    is_file = split_uri(output).path.lower().endswith((*CSV_SUFFIXES, *PARQUET_SUFFIXES, ".gz"))
     if not is_store(output) or is_file:
         raise UsageError(
             "output must be a local file, or a folder here or in an object store (s3://, gs://, az://).",

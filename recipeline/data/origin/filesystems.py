@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from recipeline.data.origin.paths import local_path
+from recipeline.data.origin.paths import local_path, split_uri
+from recipeline.data.origin.uris import redact
 from recipeline.errors import UsageError
 from recipeline.escape import is_remote
 
@@ -78,7 +78,14 @@ def resolve_place(place: str, folder: Path) -> str:
 def _s3_options(bucket: str, environment: Mapping[str, str], attempts: int) -> dict[str, Any]:
     from pyarrow import fs
 
-    endpoint = urlsplit(_first(environment, _ENDPOINTS))
+    named = _first(environment, _ENDPOINTS)
+    endpoint = split_uri(named)
+    if named and not (endpoint.scheme in ("http", "https") and endpoint.netloc):  # keys and rows would go to Amazon
+        raise UsageError(
+            f"{' or '.join(_ENDPOINTS)} must be http://host:port or https://host:port.",
+            got=f"'{redact(named)}'",
+            fix="Correct it in the environment.",
+        )
     region = _first(environment, ("AWS_REGION", "AWS_DEFAULT_REGION"))
     options: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,

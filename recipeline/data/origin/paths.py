@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from recipeline.errors import DataError
 from recipeline.escape import is_remote
 
 Missing = Callable[[Path], DataError]
+
+
+def split_uri(uri: str) -> SplitResult:
+    """Return the parts of a URI; a host that cannot be read is part of the path.
+
+    People mistype brackets, and Python's own function raises a ValueError then. Who opens the URI says what is wrong.
+    """
+    try:
+        return urlsplit(uri)
+    except ValueError:
+        scheme, _, rest = uri.partition(":")
+        return SplitResult(scheme.lower(), "", re.split("[?#]", rest, maxsplit=1)[0], "", "")
 
 
 def local_path(data: str, folder: Path) -> Path | None:
@@ -23,7 +36,7 @@ def local_path(data: str, folder: Path) -> Path | None:
     None for a remote URI.
     """
     if data.startswith("file:"):
-        return Path(unquote(urlsplit(data).path))
+        return Path(unquote(split_uri(data).path))
     return None if is_remote(data) else folder / _expand_user(Path(data))
 
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from recipeline.config.recipe import Recipe
 from recipeline.config.table import SQL, SYNTHETIC, Download, Sql
 from recipeline.data.origin.folders import RowPath, list_files
 from recipeline.data.origin.made import draw_rows, load_rows
-from recipeline.data.origin.paths import local_paths
+from recipeline.data.origin.paths import local_paths, split_uri
 from recipeline.data.origin.sql import fetch_query
 from recipeline.data.origin.uris import NoConnectionError, copy_uri, fetch, redact, within
 from recipeline.data.readers import content_digest
@@ -181,7 +180,7 @@ def _automatic(recipe: Recipe, cache: Path) -> Source:
             if data.synthetic is None:
                 raise
             source = _synthetic(recipe)
-            host = urlsplit(redact(data.download.url)).netloc.rpartition("@")[2]
+            host = split_uri(redact(data.download.url)).netloc.rpartition("@")[2]
             notice = (
                 f"No connection to {host} ({error.reason}): these are SYNTHETIC rows, drawn to look like the real "
                 "ones. Scores on them do not apply to real rows. Name a file with data=PATH to use real rows."
@@ -255,7 +254,7 @@ def fetch_download(download: Download, cache: Path, *, seconds: float = DOWNLOAD
     NoConnectionError : no answer within `seconds` in all.
     UnavailableError : the server refuses.
     """
-    path = cache / f"{download.sha256}{Path(urlsplit(redact(download.url)).path).suffix}"
+    path = cache / f"{download.sha256}{Path(split_uri(redact(download.url)).path).suffix}"
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() == download.sha256:

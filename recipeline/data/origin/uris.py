@@ -12,10 +12,11 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import requests
 
+from recipeline.data.origin.paths import split_uri
 from recipeline.errors import UnavailableError, causes
 
 #: And a file at a URI of the user's this many.
@@ -88,7 +89,7 @@ def _is_known_to_mlflow(uri: str) -> bool:
 
     MLflow's error for another scheme has neither a type nor a code of its own.
     """
-    scheme = urlsplit(uri).scheme
+    scheme = split_uri(uri).scheme
     plugins = metadata.entry_points(group="mlflow.artifact_repository")
     return scheme in MLFLOW_SCHEMES or any(plugin.name == scheme for plugin in plugins)
 

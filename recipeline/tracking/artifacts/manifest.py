@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +109,15 @@ class Reader:
         """Return the names of the run's results, and of its cards and plots."""
         return [*self._manifest(run_id)["files"]], [*self._views(run_id)]
 
-    @contextmanager
-    def view(self, name: str, run_id: str) -> Iterator[Path]:
+    def view(self, name: str, run_id: str) -> AbstractContextManager[Path]:
         """Yield the path of a card or a plot, which are no results and may be missing.
 
         Raises
         ------
-        UnavailableError, MlflowException, OSError : it cannot be read.
+        UnavailableError : it is missing, or not whole by the digest that the run noted, if it noted one.
         """
         digest = self._views(run_id).get(name, "")
-        with self.folders.file(self.root(run_id), name, digest) as path:
-            yield path
+        return self._whole(name, run_id, digest) if digest else self._file(name, run_id, "")
 
     def root(self, run_id: str) -> str:
         """Return the URI below which the run's artifacts are."""

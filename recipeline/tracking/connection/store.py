@@ -10,14 +10,13 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import filelock
 import mlflow
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion
@@ -30,6 +29,7 @@ from recipeline.tracking.connection import patience, sqlite
 from recipeline.tracking.connection.client import RegistryClient
 from recipeline.tracking.connection.failures import is_conflict, store_errors, unavailable, unwritable
 from recipeline.tracking.connection.local import find_local, require_in_place
+from recipeline.tracking.connection.reach import ask_once, missing_driver
 from recipeline.tracking.filters import quoted
 
 #: Schemes of registries without stages or without aliases.
@@ -137,18 +137,15 @@ def open_store(
     with store_errors(uri):
         if path and (reads or not makes):  # before MLflow exports the URI
             _require_made(path, uri, named_by)
-        if uri.startswith(("http://", "https://")):
-            # MLflow's own client retries for minutes before it says that a server is down.
-            # Any answer shows that it is reachable; permissions and certificates are left to MLflow's client.
-            with suppress(requests.exceptions.SSLError):
-                requests.get(f"{uri.rstrip('/')}/health", timeout=10)
+        if not path:
+            ask_once(uri)
         mlflow.set_tracking_uri(uri)
         _require_stages_and_aliases(uri, mlflow.get_registry_uri())
         # Two processes that make the tables of one store at once break each other; the client makes them when it is made.
         if path and not path.parent.exists():  # taking the lock would make it, typos and all
             raise unwritable(uri, f"the folder {path.parent} does not exist")
         is_read_only = bool(reads and path and path.exists() and not sqlite.is_writable(path))
-        with nullcontext() if is_read_only else held(store_lock(uri), uri):
+        with missing_driver(uri), nullcontext() if is_read_only else held(store_lock(uri), uri):
             made_by_mlflow = path and cache and not path.exists() and not sqlite.copy_schema(cache, path)
             if path:
                 (sqlite.check_readable if is_read_only else sqlite.check_writable)(path)
@@ -161,11 +158,6 @@ def open_store(
                     client.search_registered_models(max_results=1)
             except MlflowException as error:
                 raise unavailable(uri, " ".join(str(error).split())[:200], error) from None
-            except ModuleNotFoundError as error:
-                raise UsageError(
-                    f"The driver of the store {redact(uri)} is not installed: no module '{error.name}'.",
-                    fix="Install it into .venv, or name another one, as in postgresql+psycopg://.",
-                ) from None
             sqlite.remove_strays(uri)
             if path and cache and made_by_mlflow:
                 sqlite.keep_schema(cache, path)

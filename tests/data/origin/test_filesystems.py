@@ -35,6 +35,15 @@ def test_an_endpoint_of_ones_own_is_that_of_the_environment(name: str) -> None:
         filesystem.get_file_info(path)
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:9000", "me:secret@host:9000", "ftp://me:secret@host", "http://[::1", "http://", "/x"]
+)
+def test_an_endpoint_that_is_none_is_refused_and_nothing_goes_elsewhere(endpoint: str) -> None:
+    with pytest.raises(UsageError, match="must be http://host:port") as refused:
+        open_filesystem("s3://bucket/a", S3 | {"AWS_ENDPOINT_URL": endpoint})
+    assert "://me:secret" not in str(refused.value)
+
+
 def test_a_region_is_that_of_the_environment() -> None:
     filesystem, _ = open_filesystem("s3://bucket/a", S3 | {"AWS_DEFAULT_REGION": "eu-central-1"})
     assert filesystem.region == "eu-central-1"

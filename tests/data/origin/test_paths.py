@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from recipeline.data.origin.paths import local_path, local_paths
+from recipeline.data.origin.paths import local_path, local_paths, split_uri
 from recipeline.errors import DataError, missing_file
 
 
@@ -64,3 +67,13 @@ def test_a_uri_is_never_taken_apart(tmp_path: Path) -> None:
     for uri in ("s3://bucket/a,b.csv", "https://host.example/*.csv,b"):
         assert local_paths(uri, tmp_path, missing_file) is None
         assert local_path(uri, tmp_path) is None
+
+
+@given(st.text("shtp3:/[]@?#.%a1 ", max_size=30))
+def test_any_text_is_split_and_a_uri_that_python_reads_as_python_does(text: str) -> None:
+    found = split_uri(text)
+    try:
+        assert found == urlsplit(text)
+    except ValueError:
+        assert found.scheme == text.partition(":")[0].lower()
+        assert found.netloc == ""

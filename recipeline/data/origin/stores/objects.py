@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from recipeline.data.origin.folders import require_table
+from recipeline.data.origin.paths import split_uri
 from recipeline.data.origin.uris import redact, scrub
 from recipeline.errors import DataError, UnavailableError, UsageError
 
@@ -91,7 +91,7 @@ class Bucket(ABC):
 
 def is_store(uri: str) -> bool:
     """Whether a URI is that of an object store."""
-    return urlsplit(uri).scheme.lower() in _STORES
+    return split_uri(uri).scheme.lower() in _STORES
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def asking(uri: str) -> Iterator[Bucket]:
     UsageError : what its scheme needs is not installed.
     UnavailableError : it cannot be reached or refuses.
     """
-    parts = urlsplit(uri)
+    parts = split_uri(uri)
     name, extra = _STORES[parts.scheme.lower()]
     try:
         bucket = _open(name, parts.netloc)
