@@ -29,9 +29,6 @@ EXIT_REJECTED = 4
 #: Exit code of `doctor` when something is broken.
 EXIT_BROKEN = 7
 
-#: Exit code of a command that SIGTERM ended.
-EXIT_TERMINATED = 143
-
 
 class RecipelineError(Exception):
     """An expected failure: the problem, the value found, the fix, and details.
@@ -52,6 +49,13 @@ class RecipelineError(Exception):
         self.sentence = for_cell(" ".join(part for part in parts if part))
         self.details = tuple(map(for_cell, details))
         super().__init__("\n".join([self.sentence, *(f"  {line}" for line in self.details)]))
+
+
+class EndedError(SystemExit):
+    """A command ends with this exit code: SIGTERM, or a reader of stdout that is gone.
+
+    It is raised so that an open run is closed on the way out.
+    """
 
 
 class UsageError(RecipelineError):
@@ -138,8 +142,8 @@ def exit_code_of(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return 130
-    # Any other one was raised by code of the project's own that calls sys.exit(): the command did not finish.
-    return EXIT_TERMINATED if isinstance(error, SystemExit) and error.code == EXIT_TERMINATED else 1
+    # Any other SystemExit is of code of the project's own that calls sys.exit(): the command did not finish.
+    return error.code if isinstance(error, EndedError) and isinstance(error.code, int) else 1
 
 
 def require_libraries() -> None:

@@ -23,10 +23,13 @@ import click
 from recipeline.cli.output.results import CommandResult
 from recipeline.cli.output.stdout import PRINTED, print_json
 from recipeline.cli.output.terminal import echo, fit
-from recipeline.errors import EXIT_TERMINATED, RecipelineError, UnavailableError, UsageError, run_of
+from recipeline.errors import EndedError, RecipelineError, UnavailableError, UsageError, run_of
 from recipeline.tracking.tags import RunTags
 
 _AGAIN_SECONDS = 0.05
+
+#: The exit code of a command that SIGTERM ended.
+_TERMINATED = 128 + signal.SIGTERM
 
 #: The first import of a command that reads or writes models. skops looks for each of scipy's functions in all modules, in the
 #: order of their import: where they come late, all imports together take a fifth longer.
@@ -155,9 +158,11 @@ def run_process(name: str, words: list[str], work: Callable[[], int | None]) -> 
         except RecipelineError as error:
             echo(f"{name}: {error}", err=True)
             end(error.exit_code, error, error.sentence)
-        except _Terminated as error:
+        except EndedError as error:
+            if error.code != _TERMINATED:
+                raise  # nobody reads any more
             echo(f"{name}: terminated", err=True)
-            end(EXIT_TERMINATED, error, "terminated")
+            end(_TERMINATED, error, "terminated")
         except (Exception, SystemExit) as error:
             # Code of the project's own that calls sys.exit() would end the command as if it were done, or with another's code.
             echo(traceback.format_exc(), err=True, nl=False, as_is=True)
@@ -184,10 +189,6 @@ def _open_closed_streams() -> None:
             if number:
                 stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process lives
                 setattr(sys, "stdout" if number == 1 else "stderr", stream)
-
-
-class _Terminated(SystemExit):
-    """SIGTERM arrived; raised so that the open run is closed on the way out."""
 
 
 def _fail_adopted_run(error: BaseException) -> None:
@@ -219,10 +220,10 @@ def _signals() -> Iterator[None]:
         nonlocal last
         last = last if number == signal.SIGALRM else signal.Signals(number)
         threading.excepthook = lambda _: None
-        raise _Terminated(EXIT_TERMINATED) if last == signal.SIGTERM else KeyboardInterrupt
+        raise EndedError(_TERMINATED) if last == signal.SIGTERM else KeyboardInterrupt
 
     def notice(swallowed: Any) -> None:
-        if isinstance(swallowed.exc_value, KeyboardInterrupt | _Terminated):
+        if isinstance(swallowed.exc_value, KeyboardInterrupt | EndedError):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
         else:
             hook(swallowed)

@@ -10,7 +10,7 @@ import pytest
 
 from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDICT
 from recipeline.data.results import LeakAudit
-from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, exit_code_of
+from recipeline.errors import DataError, EndedError, RecipelineError, UnavailableError, UsageError, exit_code_of
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
@@ -243,10 +243,11 @@ def test_a_tag_is_cut_to_what_every_store_takes(store: Store) -> None:
         (RecipelineError("a"), 1),
         (ValueError("a"), 1),
         (KeyboardInterrupt(), 130),
-        (SystemExit(143), 143),
+        (EndedError(143), 143),
         (SystemExit("words"), 1),
         (SystemExit(0), 1),
         (SystemExit(3), 1),
+        (EndedError(141), 141),
     ],
 )
 def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import click
 
-from recipeline.errors import UnavailableError
+from recipeline.errors import EndedError, UnavailableError
 from recipeline.escape import for_terminal
 
 #: Highlighted words: outcomes and verdicts, as whole words.
@@ -53,7 +53,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True, file: TextIO | None =
         if stream is sys.stderr:
             return
         if isinstance(error, BrokenPipeError):
-            sys.exit(128 + signal.SIGPIPE)
+            raise EndedError(128 + signal.SIGPIPE) from None
         raise UnavailableError(
             f"The result cannot be written to stdout: {error.strerror}.", fix="Free space on its disk, or send it elsewhere."
         ) from None

@@ -82,7 +82,8 @@ def test_in_a_project_without_rows_and_runs_each_command_prints_one_object(
         ("new", "upgrade", "server-up", "restore", "serve", "check"), 2
     )
     exit_codes |= dict.fromkeys(("prune", "repair", "history", "who-served", "doctor", "backup", "server-down"), 0)
-    found = with_json(project, name, **({"port": "none"} if name == "serve" else {}))
+    options = {"serve": {"port": "none"}, "backup": {"output": str(project.folder / "all.tar.gz")}}
+    found = with_json(project, name, **options.get(name, {}))
     assert found["exit_code"] == exit_codes.get(name, 6), found["error"]
     # An error in a run names it; one before any run is opened has none.
     opened = name in ORDER or name in ("compare", "predict", "monitor", "approve", "rollback", "prune", "repair")
