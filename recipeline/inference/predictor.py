@@ -48,7 +48,7 @@ class Predictor:
     """
 
     def __init__(self, model: Any, columns: Columns, codes: TargetCodes = NUMBERS, *, threads: int = 1) -> None:
-        self.model, self._columns, self._codes = model, columns, codes
+        self._model, self._columns, self._codes = model, columns, codes
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         compiled = compile_model(model, columns, codes)
         is_forest = compiled is not None and compiled.kind == "trees"
@@ -89,7 +89,7 @@ class Predictor:
         """Return small trees of both models as one function, (rows, 2); None for others."""
         if not all(it._compiled and it._compiled.is_light for it in (self, other)):
             return None
-        return small_sums([self.model, other.model], len(self._columns.names))
+        return small_sums([self._model, other._model], len(self._columns.names))
 
     def close(self) -> None:
         """End the threads."""
@@ -102,7 +102,7 @@ class Predictor:
         self._is_checked = bool(len(first))
         return (
             compiled
-            if not len(first) or not differences(compiled, self.model, self._columns.frame(first), self._columns, self._codes)
+            if not len(first) or not differences(compiled, self._model, self._columns.frame(first), self._columns, self._codes)
             else None
         )
 
@@ -110,7 +110,7 @@ class Predictor:
         if self._compiled and _are_plain(rows):
             return self._compiled.predict(rows)
         try:
-            return ask_model(self.model, self._columns.frame(rows), self._codes)
+            return ask_model(self._model, self._columns.frame(rows), self._codes)
         except ValueError as error:
             raise DataError(
                 f"The model refuses the rows: {' '.join(str(error).split())[:200].rstrip('.')}.",

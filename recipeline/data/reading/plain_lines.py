@@ -221,8 +221,9 @@ def _as_fields(values: np.ndarray, separator: bytes, mark: bytes) -> pa.Array:
     """
     sizes = np.abs(values)
     if not (sizes.min() >= _LEAST and sizes.max() < _MOST):
-        text = pc.cast(pc.replace_substring(pc.cast(pa.array(values), pa.string()), ".", mark.decode()), pa.binary())
-        return pc.binary_join_element_wise(b"", text, separator)
+        words = pc.cast(pa.array(values), pa.string())
+        words = words if mark == b"." else pc.replace_substring(words, ".", mark.decode())
+        return pc.binary_join_element_wise(b"", pc.cast(words, pa.binary()), separator)
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).replace(b"[", b",")  # a list, "[1.5,2.5]"
     if (values == np.rint(values)).any():
         text = text.replace(b".0,", b",").replace(b".0]", b"]")

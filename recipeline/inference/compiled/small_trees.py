@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -46,11 +46,16 @@ class SmallTrees:
         places: dict[Split, int] = {}
         found = []
         for together in zip_longest(*models):  # where a model has fewer trees, a term of 0 is added to it
-            splits = list(dict.fromkeys(split for nodes in together if nodes is not None for split in _inner(nodes).values()))
+            inner = [{} if nodes is None else _inner(nodes) for nodes in together]
+            splits = list(dict.fromkeys(split for of_tree in inner for split in of_tree.values()))
             if len(splits) > FEW_SPLITS:
                 return None
+            bits = {split: len(splits) - 1 - place for place, split in enumerate(splits)}
             values = [
-                [0.0 if nodes is None else _walk(nodes, splits, answers) for nodes in together]
+                [
+                    0.0 if nodes is None else _walk(nodes, of_tree, bits, answers)
+                    for nodes, of_tree in zip(together, inner, strict=True)
+                ]
                 for answers in range(2 ** len(splits))
             ]
             table = pa.py_buffer(np.array(values))
@@ -89,10 +94,9 @@ def _inner(nodes: np.ndarray) -> dict[int, Split]:
     return {int(node): (int(nodes[HISTOGRAM.feature][node]), float(nodes[HISTOGRAM.threshold][node])) for node in places}
 
 
-def _walk(nodes: np.ndarray, splits: Sequence[Split], answers: int) -> float:
-    """Return the value of a tree for answers to splits, among them all of its own."""
-    bits = {split: len(splits) - 1 - place for place, split in enumerate(splits)}
-    inner, node = _inner(nodes), 0
+def _walk(nodes: np.ndarray, inner: Mapping[int, Split], bits: Mapping[Split, int], answers: int) -> float:
+    """Return the value of a tree with the splits `inner` for answers, a bit each."""
+    node = 0
     while node in inner:
         is_right = answers >> bits[inner[node]] & 1
         node = int(nodes[HISTOGRAM.right if is_right else HISTOGRAM.left][node])
