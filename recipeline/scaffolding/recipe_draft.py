@@ -186,13 +186,7 @@ def _look(path: Path, target: str, na: Sequence[str], data: Data) -> tuple[dict[
     spelled = spell_out(names)
     looks, rows = {column: Look(spelled.get(column, column), data.decimal) for column in names}, 0
     for piece in file.pieces():
-        if piece.ragged:
-            line = piece.ragged[0]
-            raise DataError(
-                f"{path.name} must be a table: each line {line.rule}.",
-                got=f"{line.got} in row {line.number}",
-                fix="Correct that line, or take it out.",
-            )
+        piece.require_rows(path.name)
         rows += piece.rows.num_rows
         for column, values in zip(file.columns, piece.rows.columns, strict=True):
             if column in looks:

@@ -250,7 +250,8 @@ class StepRun:
 
     def note_view(self, artifact: Artifact[T], value: T) -> None:
         """Note the digest of a card or a plot that is saved next, for `close_card`."""
-        self._writer.note(artifact, value)
+        if self._is_closed:  # of an open run, the manifest has it
+            self._writer.note(artifact, value)
 
     def close_card(self) -> None:
         """Write the digests noted of a card that is saved after the close, if it is."""

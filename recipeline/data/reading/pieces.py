@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipeline.data.writers import Layout
+from recipeline.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,15 @@ class Piece:
     rows: pa.RecordBatch
     numbers: np.ndarray
     ragged: tuple[Ragged, ...] = ()
+
+    def require_rows(self, label: str) -> None:
+        """Raise DataError for the first line that is not a row of the table `label`."""
+        for line in self.ragged[:1]:
+            raise DataError(
+                f"{label} must be a table: each line {line.rule}.",
+                got=f"{line.got} in row {line.number}",
+                fix="Correct or remove that line.",
+            )
 
 
 class RowFile(Protocol):

@@ -88,13 +88,7 @@ def read_labels(
                 fix=f"Name its columns {REQUEST_ID} (the header X-Request-ID of the answer) and {target}.",
             )
         for piece in table.file.pieces():
-            if piece.ragged:
-                line = piece.ragged[0]
-                raise DataError(
-                    f"{table.label} must be a table: each line {line.rule}.",
-                    got=f"{line.got} in row {line.number}",
-                    fix="Correct or remove that line.",
-                )
+            piece.require_rows(table.label)
             rows = named_columns(piece.rows, table.file.columns)
             values = read_labels_of(rows[target], target, rule, na=na, label=table.label, numbers=piece.numbers, codes=codes)
             known = np.flatnonzero(~np.isnan(values))
