@@ -28,6 +28,10 @@ class Binary(Multiclass):
         is_named = target.found in ("boolean", "category") and len(self._counts(target)) == 2
         return is_named or target.is_of_two_numbers
 
+    def takes(self, target: Look) -> bool:
+        """Whether there are two labels."""
+        return self.fits(target)
+
     def column(self, target: Look) -> dict[str, Any]:
         """Return the type, and the two categories: any other one is an error."""
         if self._is_named(target):
