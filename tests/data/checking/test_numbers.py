@@ -279,9 +279,9 @@ def test_a_text_is_a_number_where_python_reads_one_but_for_its_own_extras(text: 
 
 
 @pytest.mark.parametrize(
-    "text", ["1" * 10_000 + "x", "1." + "1" * 10_000 + "x", "." + "1" * 10_000 + "ee", "1e" + "1" * 10_000 + "."]
+    "text", ["1" * 100_000 + "x", "1." + "1" * 100_000 + "x", "." + "1" * 100_000 + "ee", "1e" + "1" * 100_000 + "."]
 )
 def test_a_long_text_that_is_no_number_is_found_out_as_fast_as_a_number(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert not re.match(NUMBER, text)
-    assert time.perf_counter() - began < 0.5  # seconds, where each place to split the digits is tried
+    assert time.process_time() - began < 3  # a minute, where each place to split the digits is tried

@@ -121,11 +121,11 @@ def test_too_many_rows_are_refused() -> None:
         parse_csv(b"alcohol,pH\n" + b"1,2\n" * 101, SCHEMA, max_rows=100)
 
 
-def test_a_field_of_ten_thousand_digits_that_is_no_number_stops_nobody() -> None:
-    began = time.perf_counter()
+def test_a_field_of_many_digits_that_is_no_number_stops_nobody() -> None:
+    began = time.process_time()
     with pytest.raises(BadRows):
-        parse_csv(b"alcohol,pH\n" + b"1" * 10_000 + b"x,3\n", SCHEMA, max_rows=100)
-    assert time.perf_counter() - began < 0.5
+        parse_csv(b"alcohol,pH\n" + b"1" * 100_000 + b"x,3\n", SCHEMA, max_rows=100)
+    assert time.process_time() - began < 3  # a minute, where each place to split the digits is tried
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
