@@ -35,6 +35,9 @@ _SIZE, _TITLE_SIZE, _KEY_SIZE = 11.0, 12.0, 10.0
 
 _KEY = 0.42
 
+#: Inches of a date at a tick.
+_DATE = 0.9
+
 #: How far above the middle of its row a label begins, in heights of a row.
 _LABEL = 0.42
 
@@ -48,6 +51,25 @@ def panel(height: float, *, left: float = 0.6, right: float = MARGIN) -> Axes:
 
     figure = Figure(figsize=(WIDTH, height + 0.4))
     return figure.add_axes((left / WIDTH, 0.3 / (height + 0.4), (WIDTH - left - right) / WIDTH, height / (height + 0.4)))
+
+
+def curve_axes(values: Sequence[Any]) -> Axes:
+    """Return the axes of a curve over numbers or dates, with few enough ticks."""
+    if not isinstance(values[0], np.datetime64):
+        axes = panel(2.6)
+        axes.locator_params(axis="x", nbins=5)
+    else:
+        from matplotlib.dates import MUSECONDS_PER_DAY, AutoDateFormatter, AutoDateLocator
+
+        axes = panel(2.6, right=_DATE / 2)
+        # Multiples of an interval begin anew each month, where the last one and the first of the next one would be too near.
+        locator: Any = AutoDateLocator(minticks=2, maxticks=4, interval_multiples=False)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        formatter = AutoDateFormatter(locator)  # type: ignore[no-untyped-call]
+        formatter.scaled[1 / MUSECONDS_PER_DAY] = "%S.%f"
+        axes.xaxis.set_major_formatter(formatter)
+    axes.grid(axis="y")
+    return axes
 
 
 def row_axes(labels: Sequence[str], values: Sequence[str] | None = None) -> tuple[Axes, np.ndarray]:

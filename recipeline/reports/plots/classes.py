@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipeline.reports.hover import each, shown, tell
-from recipeline.reports.plots.axes import LINE_HEIGHT, MARGIN, finish, grow, mark_value, measure, panel, row_axes, wrap
+from recipeline.reports.plots.axes import (
+    LINE_HEIGHT,
+    MARGIN,
+    curve_axes,
+    finish,
+    grow,
+    mark_value,
+    measure,
+    panel,
+    row_axes,
+    wrap,
+)
 from recipeline.reports.style import BLUE, GREEN, INK, LINE, ORANGE, SOFT, WIDTH
 
 if TYPE_CHECKING:
@@ -274,9 +285,7 @@ def plot_dependences(values: Sequence[Any], means: Mapping[str, Sequence[float]]
     if is_text:  # in no order
         axes, places = row_axes(names, each(names, **means))
     else:
-        axes = panel(2.6, left=0.55)
-        axes.grid(axis="y")
-        axes.locator_params(axis="x", nbins=5)
+        axes = curve_axes(values)
     for (label, mean), (colour, style) in zip(means.items(), _MARKS, strict=False):
         if is_text:
             axes.plot(mean, places, style[0], color=colour, label=label)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recipeline.reports.hover import each, shown, tell
 from recipeline.reports.limits import sample_points
-from recipeline.reports.plots.axes import EDGE, finish, mark_value, panel, row_axes, spread_points
+from recipeline.reports.plots.axes import EDGE, curve_axes, finish, mark_value, panel, row_axes, spread_points
 from recipeline.reports.style import BLUE, GREEN, INK, LINE, ORANGE, SOFT, WIDTH
 
 if TYPE_CHECKING:
@@ -255,9 +255,7 @@ def plot_dependence(values: Sequence[Any], mean: Sequence[float], feature: str, 
         axes, places = row_axes(values, each(values, mean=mean))
         axes.plot(mean, places, "o", color=BLUE, markersize=8)
         return finish(axes, x=f"mean predicted {label}", y=feature)
-    axes = panel(2.6, left=0.6)
+    axes = curve_axes(values)
     (line,) = axes.plot(values, mean, "o-", color=BLUE)
     tell(line, *each([f"{feature} {shown(value)}" for value in values], mean=mean))
-    axes.grid(axis="y")
-    axes.locator_params(axis="x", nbins=5)
     return finish(axes, x=feature, y=f"mean predicted {label}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,6 +49,19 @@ def assert_inside(draw: Callable[[], Figure]) -> None:
         assert box.y0 >= -1
         assert box.x1 <= width + 1
         assert box.y1 <= height + 1
+
+
+def assert_apart(draw: Callable[[], Figure]) -> None:
+    """Assert that no number or date at a tick runs into the next one."""
+    with styled():
+        figure = draw()
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            ticks = axes.xaxis.get_major_ticks()
+            boxes = [it.label1.get_window_extent() for it in ticks if low <= it.get_loc() <= high and it.label1.get_text()]
+            boxes.sort(key=lambda box: box.x0)
+            assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def assert_told(draw: Callable[[], Figure]) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from recipeline.reports.plots.axes import (
     MARGIN,
+    curve_axes,
     finish,
     grow,
     is_graded,
@@ -20,6 +24,7 @@ from recipeline.reports.plots.axes import (
     wrap,
 )
 from recipeline.reports.style import WIDTH, styled
+from tests.reports.plots.helpers import assert_apart, assert_inside
 
 #: Words of a name as people give them, among them such as have no space, and wide ones.
 NAMES = st.text(
@@ -176,3 +181,31 @@ def test_the_keys_stand_above_the_picture_in_as_many_columns_as_fit() -> None:
         assert len({round(text.get_window_extent().x0) for text in found.get_texts()}) == columns
         assert found.get_window_extent().y0 >= axes.bbox.y1
         assert found.get_window_extent().x1 <= (WIDTH - MARGIN / 2) * figure.dpi
+
+
+DATES = st.datetimes(datetime(1700, 1, 1), datetime(2250, 1, 1)).map(lambda date: np.datetime64(date, "us"))
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])  # to shrink takes minutes
+@given(
+    st.one_of(
+        st.lists(DATES, min_size=2, max_size=9, unique=True),
+        st.builds(
+            lambda start, step: [start + place * step for place in range(9)],
+            DATES,
+            st.sampled_from([10**3, 10**6, 7 * 10**6, 10**8, 10**9, 36 * 10**8, 10**10, 864 * 10**8, 10**12, 10**13]).map(
+                lambda micros: np.timedelta64(micros, "us")
+            ),
+        ),
+        st.lists(st.floats(-1e12, 1e12), min_size=2, max_size=9, unique=True),
+        st.lists(st.integers(-(10**12), 10**12), min_size=2, max_size=9, unique=True),
+    )
+)
+def test_numbers_and_dates_below_a_curve_do_not_run_into_each_other(values: list[object]) -> None:
+    def draw() -> Figure:
+        axes = curve_axes(values)
+        axes.plot(sorted(values), range(len(values)))
+        return finish(axes, x="value", y="mean")
+
+    assert_apart(draw)
+    assert_inside(draw)

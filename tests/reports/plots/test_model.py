@@ -23,6 +23,7 @@ from tests.reports.plots.helpers import assert_drawn, assert_inside, assert_labe
 
 NAN = float("nan")
 TARGET, PREDICTED = np.array([5.0, 6, 5, 7]), np.array([5.2, 5.9, 4.8, 8.0])
+DATES = np.array(["2024-01-28", "2024-02-01", "2024-02-09"], dtype="datetime64[us]")
 FOLDS = np.array([[0.3, 0.5], [0.2, 0.4]])
 MEASURED = [
     ("1 is perfect", [Measured("R2", 0.4, 0.3, 0.5, (Limit("at least", 0.2, True),))]),
@@ -42,6 +43,7 @@ FIGURES = {
     "slices": lambda: plot_slices(["all"], [0.4], [(0.3, 0.6)], [-0.1], "grade"),
     "curve": lambda: plot_curve([10, 20], [0.7, 0.7], [0.3, 0.4], [0.2, 0.3], [0.4, 0.5], "R2"),
     "dependence": lambda: plot_dependence([1, 2], [5.5, 5.7], "alcohol (% vol)", "grade"),
+    "dependence on dates": lambda: plot_dependence(list(DATES), [5.5, 5.7, 5.1], "sold on", "grade"),
     "long names": lambda: plot_slices(["a name of " + "very " * 30 + "many words"], [0.4], [(0.3, 0.6)], [-0.1], "grade"),
 }
 

@@ -50,7 +50,7 @@ def status_of(client: socket.socket) -> int:
 
 
 def send_until_answered(clients: list[socket.socket], part: bytes) -> None:
-    """Send a part of the body each third of the time that all of it has, until each client has its answer."""
+    """Send a part of a body to each client, again and again until it has its answer."""
     waiting, deadline = clients, time.monotonic() + 60 * SECONDS
     while waiting:
         assert time.monotonic() < deadline, f"{len(waiting)} clients are not cut off"
