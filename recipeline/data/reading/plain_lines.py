@@ -87,11 +87,13 @@ class Fields:
 class PlainLines:
     """Consecutive plain lines: the values of the fields read, numbers as float64.
 
-    `text` has an LF before each line, and perhaps one at its end. `pieces` reads the lines the exact way.
+    `text` has an LF before each line, and perhaps one at its end; `ends` are the offsets, of shape (rows + 1,), where lines
+    begin with their LF, and that of the end of the last one. `pieces` reads the lines the exact way.
     """
 
     rows: pa.RecordBatch
     text: bytes
+    ends: np.ndarray
     separator: str
     pieces: Callable[[], Iterator[Piece]]
 
@@ -101,7 +103,7 @@ class PlainLines:
         The fields are `numbers`, float64 of shape (rows,) each, and one text for all lines, which needs no quotes. `mark` is
         before the fraction of a number, and is not the separator.
         """
-        lines = _as_array(self.text, _places(self.text, b"\n", len(self.text))[: len(numbers[0]) + 1])
+        lines = _as_array(self.text, self.ends)
         fields = [_as_fields(column, self.separator.encode(), mark.encode()) for column in numbers]
         joined = pc.binary_join_element_wise(lines, *fields, f"{self.separator}{text}".encode(), b"")
         return memoryview(joined.buffers()[2])[1:]
@@ -158,12 +160,18 @@ def _read_block(file: CsvFile, fields: Fields, block: bytes, passed: int) -> Ite
     def pieces() -> Iterator[Piece]:
         return file.parse(Block(block), passed)
 
-    text = _as_plain(block)
+    text = _as_plain(block) or b""
+    ends = _find_ends(text)
     rows = _parse(file, fields, text) if text else None
-    if text is None or rows is None:
+    if rows is None or rows.num_rows != len(ends) - 1 or not _are_numbers(rows, fields):
         yield from pieces()
     else:
-        yield PlainLines(rows, text, file.header.separator, pieces)
+        yield PlainLines(rows, text, ends, file.header.separator, pieces)
+
+
+def _find_ends(text: bytes) -> np.ndarray:
+    """Return the `ends` of lines; one of them may lack its LF at the end."""
+    return _places(text, b"\n", *([] if text.endswith(b"\n") else [len(text)]))
 
 
 def _as_plain(block: bytes) -> bytes | None:
@@ -176,7 +184,7 @@ def _as_plain(block: bytes) -> bytes | None:
 
 
 def _parse(file: CsvFile, fields: Fields, text: bytes) -> pa.RecordBatch | None:
-    """Return the values of the lines; None if one of them is not plain."""
+    """Return the values of the lines; None if one of them cannot be read."""
     types = dict.fromkeys(fields.texts, pa.string()) | dict.fromkeys(fields.numbers, pa.float64())
     try:
         table = pyarrow.csv.read_csv(
@@ -193,11 +201,13 @@ def _parse(file: CsvFile, fields: Fields, text: bytes) -> pa.RecordBatch | None:
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != text.count(b"\n", 0, -1):
-        return None
-    rows = table.to_batches()[0]
+    return table.to_batches()[0] if table.num_rows else None
+
+
+def _are_numbers(rows: pa.RecordBatch, fields: Fields) -> bool:
+    """Whether what was read as a number is one, and each line has one."""
     numbers = [rows.column(name) for name in fields.numbers]
-    return None if any(map(_has_nan, numbers)) or _has_no_number(numbers) else rows
+    return not (any(map(_has_nan, numbers)) or _has_no_number(numbers))
 
 
 def _has_nan(column: pa.Array) -> bool:
