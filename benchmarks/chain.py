@@ -44,10 +44,10 @@ main()
 """
 
 
-def run(command: list[str], **environment: str) -> float:
+def run(command: list[str], *, cwd: Path = ROOT, **environment: str) -> float:
     """Return the seconds of `command`; end the bench with its output if it fails."""
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env={**_inherited(), **environment}, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env={**_inherited(), **environment}, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"bench: {' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
@@ -94,6 +94,7 @@ class Bench:
         """Run the chain under `mlflow run` in this environment; return its seconds."""
         return run(
             [self.mlflow, "run", str(ROOT), "--env-manager", "local", "-P", f"data={self.data}"],
+            cwd=store,  # where MLflow puts the artifacts of its default experiment: in `mlruns`
             MLFLOW_TRACKING_URI=f"sqlite:///{store}/mlflow.db",
             PATH=f"{Path(self.python).parent}:{os.environ['PATH']}",
         )

@@ -184,11 +184,12 @@ def test_the_history_is_a_table_with_times(ran: Project) -> None:
         (lambda project: project.load("leader"), UsageError, "Did you mean 'leaderboard'"),
         (lambda project: project.load("change"), UsageError, "the run is ambiguous"),
         (lambda project: project.load("inspection"), UnavailableError, "No finished run of report"),
+        (lambda project: project.load("leaderboard", "abc"), UnavailableError, "There is no run 'abc' in the store"),
         (lambda project: project.rollback(), UnavailableError, "No earlier version of Production"),
     ],
     ids=[
         *("step", "serve", "option", "candidate", "help", "json", "recipe", "profile", "twice", "none", "inspected", "list"),
-        *("data", "artifact", "any run's", "not yet", "nothing before"),
+        *("data", "artifact", "any run's", "not yet", "no run", "nothing before"),
     ],
 )
 def test_a_failure_is_our_exception_with_the_sentence_that_is_typed_for(

@@ -215,7 +215,7 @@ def _record(session: Session, run: StepRun | None, metrics: Mapping[str, float])
 def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, seconds: float) -> list[str]:
     lines = [f"{tally.predicted:,} rows predicted in {seconds:.1f} s ({tally.rows / seconds:,.0f} rows/s): {target}"]
     if aside:
-        lines.append(f"{tally.rejected:,} bad rows set aside: {aside}")
+        lines.append(f"{tally.rejected:,} bad row{'s' if tally.rejected != 1 else ''} set aside: {aside}")
     return [*lines, *_warn(model, tally.unseen, tally.left_out)]
 
 

@@ -16,7 +16,12 @@ from recipeline.registry.history import Term, during, local_now, parse_time, ter
 
 
 @reading_command("who_served")
-@click.option("--at", default="now", show_default=True, help="A day or a moment: 2026-11-17, 2026-11-17T14:30, tuesday.")
+@click.option(
+    "--at",
+    default="now",
+    show_default=True,
+    help="A day or a moment: 2026-11-17, 2026-11-17T14:30, tuesday (the last one before today).",
+)
 @click.option(
     "--request",
     default="",

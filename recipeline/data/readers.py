@@ -9,7 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from recipeline.data.reading.csv_files import CsvFile, as_data_error, unreadable
-from recipeline.data.reading.formats import PARQUET_MAGIC, PLAIN, START_BYTES, Format, Place, decompressed, refuse_other
+from recipeline.data.reading.formats import (
+    IN_RECIPE,
+    PARQUET_MAGIC,
+    PLAIN,
+    START_BYTES,
+    Format,
+    Place,
+    SettingNames,
+    decompressed,
+    refuse_other,
+)
 from recipeline.data.reading.header import require_distinct
 from recipeline.data.reading.parquet_files import ParquetFile
 from recipeline.data.reading.pieces import RowFile
@@ -32,7 +42,15 @@ def split_name(name: str) -> tuple[str, str]:
     return (path.stem, suffix) if suffix in (*CSV_SUFFIXES, *PARQUET_SUFFIXES) else (path.name, "")
 
 
-def open_rows(path: Place, wanted: Sequence[str], label: str, format: Format = PLAIN, span: Span | None = None) -> RowFile:
+def open_rows(
+    path: Place,
+    wanted: Sequence[str],
+    label: str,
+    format: Format = PLAIN,
+    span: Span | None = None,
+    *,
+    names: SettingNames = IN_RECIPE,
+) -> RowFile:
     """Return the CSV or Parquet file at `path`; separator and compression detected.
 
     Parameters
@@ -41,6 +59,7 @@ def open_rows(path: Place, wanted: Sequence[str], label: str, format: Format = P
         have their new names.
     label : names the file in errors.
     span : one of the ranges that `divide_file` finds; None: the whole file.
+    names : of the settings that errors of a whole file advise to state.
 
     Raises
     ------
@@ -58,7 +77,7 @@ def open_rows(path: Place, wanted: Sequence[str], label: str, format: Format = P
     if span:
         found = ParquetRange(path, label, known, span) if is_parquet else CsvRange(path, label, wanted, format, span)
     else:
-        found = ParquetFile(path, label, known) if is_parquet else CsvFile(path, label, wanted, format)
+        found = ParquetFile(path, label, known) if is_parquet else CsvFile(path, label, wanted, format, names)
     found.layout = replace(found.layout, is_marked=codecs.lookup(format.encoding).name != "utf-8")
     require_distinct(found.columns, label)
     return rename_columns(found, format.rename, label)

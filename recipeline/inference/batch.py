@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from recipeline.data.checking.causes import compare_names
 from recipeline.data.checking.conditions import find_broken
+from recipeline.data.checking.numbers import TEXT_TYPES
 from recipeline.data.origin.prefetch import read_ahead, write_behind
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
@@ -141,11 +142,12 @@ class Job:
     def _answered(self, rows: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
         """Return rows with their predictions.
 
-        From text into Parquet, features become numbers.
+        From text into Parquet, features that are numbers or booleans become such.
         """
         columns = list(rows.columns)
-        for place, values in zip(self._features_as_numbers, numbers.T, strict=False):
-            columns[place] = pa.array(values, from_pandas=True)
+        for place, feature in self._numbers.items():
+            if _is_text(columns[place].type) or _is_text(self._pattern.schema.types[place]):
+                columns[place] = pa.array(numbers[:, feature], from_pandas=True)
         return self._as_batch([*columns, *self.asked.answer(numbers)], self.output, self._layout)
 
     def _rejected(self, checked: Checked, piece: Piece, table: Table, faults: Iterable[Fault]) -> pa.RecordBatch:
@@ -182,37 +184,53 @@ class Job:
 
     @property
     def _columns(self) -> list[str]:
-        return self.tables[0].file.columns
+        return self._first.file.columns
 
     @cached_property
-    def _features_as_numbers(self) -> list[int]:
-        """The positions of text features that become numbers; empty if text stays."""
-        places = [self._columns.index(name) for name in self.asked.names]
-        return places if is_parquet(self.output) and self._is_text else []
+    def _first(self) -> Table:
+        """The table whose names, separator and types the output has.
+
+        That of a CSV is a CSV where there is one: the text of its numbers stays, so that all others are written like them.
+        """
+        texts = () if is_parquet(self.output) else (table for table in self.tables if _has_text(table))
+        return next(iter(texts), self.tables[0])
+
+    @property
+    def _pattern(self) -> Layout:
+        return self._first.file.layout
 
     @cached_property
-    def _is_text(self) -> bool:
-        """Whether all columns of the tables are text, as those of a CSV are."""
-        schema = self.tables[0].file.layout.schema
-        return bool(schema.types == [pa.string()] * len(schema))
+    def _numbers(self) -> dict[int, int]:
+        """The features that are numbers or booleans in the output, by position in the table.
+
+        They may be text in a table. A Parquet file keeps its text.
+        """
+        if not is_parquet(self.output):
+            return {}
+        types = self._pattern.schema.types
+        return {
+            self._columns.index(feature.name): number
+            for number, feature in enumerate(self.asked.features)
+            if feature.is_numeric and (_has_text(self._first) or not _is_text(types[self._columns.index(feature.name)]))
+        }
 
     @cached_property
     def _mark(self) -> str:
         """The mark before the fractions of answers: that of the table's own numbers."""
         marks = {feature.decimal for feature in self.asked.features}
-        return marks.pop() if self._is_text and len(marks) == 1 else "."
+        return marks.pop() if _has_text(self._first) and len(marks) == 1 else "."
 
     @cached_property
     def _layout(self) -> Layout:
-        layout = self.tables[0].file.layout
-        schema = layout.schema
-        for place in self._features_as_numbers:
-            schema = schema.set(place, pa.field(schema.names[place], pa.float64()))
-        return replace(layout, schema=schema).extended(self.asked.columns)
+        schema = self._pattern.schema
+        for place, feature in self._numbers.items() if _has_text(self._first) else ():
+            kind = pa.bool_() if self.asked.features[feature].type == "boolean" else pa.float64()
+            schema = schema.set(place, pa.field(schema.names[place], kind))
+        return replace(self._pattern, schema=schema).extended(self.asked.columns)
 
     @cached_property
     def _rejects_layout(self) -> Layout:
-        return self.tables[0].file.layout.extended(self._reject_columns)
+        return self._pattern.extended(self._reject_columns)
 
     @property
     def _reject_columns(self) -> list[tuple[str, pa.DataType]]:
@@ -245,7 +263,7 @@ class Job:
         other = sorted(set(found) ^ set(self._columns))
         if other:
             raise DataError(
-                f"{table.label} must have the same columns as {self.tables[0].label}.",
+                f"{table.label} must have the same columns as {self._first.label}.",
                 got=f"{'a further' if other[0] in found else 'no'} '{other[0]}'",
                 fix="Make them alike, or predict them one by one.",
             )
@@ -266,10 +284,20 @@ def _as_text(column: pa.Array, mark: str) -> pa.Array:
     A fraction that is not behind a point is text.
     """
     kind = column.type
-    if mark != "." and pa.types.is_floating(kind):
+    if mark != "." and (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return pc.replace_substring(pc.cast(column, pa.string()), ".", mark)
     plain = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     return column if plain else pc.cast(column, pa.string())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_one(kind) for is_one in TEXT_TYPES)
+
+
+def _has_text(table: Table) -> bool:
+    """Whether all columns of a table are text, as those of a CSV are."""
+    schema = table.file.layout.schema
+    return bool(schema.types == [pa.string()] * len(schema))
 
 
 def _require_text(table: Table) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from recipeline.orchestration.fingerprints import differences, fingerprint
-from recipeline.orchestration.session import RESULT, Session
+from recipeline.orchestration.fingerprints import RESULT, differences, fingerprint
+from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import Params
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import is_missing

@@ -82,28 +82,32 @@ def begin_card(
 
     One of the `workers` draws it meanwhile; without them it is drawn when it is saved. The run may be closed before that.
     """
-    begun: Callable[[], list[str]] | None = None
+    begun: Callable[[], list[str]]
+    try:
+        with _limited(session, error):
+            number = version or run.own_tag("model_version")
+            trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=number)
+            call = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
+            begun = partial(_save_card, session, run, call, workers.begin(call) if workers else partial(run_call, *call))
+            with suppress(Exception):  # the card has the trail too
+                run.describe(describe_trail(trail))
+    except Exception as problem:  # whatever it is, the step has done its work
+        begun = partial(list, [_describe_failure(problem)])
+    return partial(_end_card, session, run, name, begun, error)
 
-    def save() -> None:
-        failures = _telling(lambda: begun() if begun else failed, session, error)
-        for sentence in failures:
-            session.reporter.say(f"warning: {name}: {sentence}")
-        if failures:
-            with suppress(Exception), _limited(session, error):
-                run.tag(card_failures="; ".join(failures))
 
-    def begin() -> list[str]:
-        nonlocal begun
-        number = version or run.own_tag("model_version")
-        trail = find_trail(session, run, name, main=main, steps=run.lineage if steps is None else steps, version=number)
-        call = session.draw(name, results, f"{session.recipe.name}, run {run.id}", error, trail)
-        drawing = workers.begin(call) if workers else partial(run_call, *call)
-        begun = partial(_save_card, session, run, call, drawing)
-        run.describe(describe_trail(trail))
-        return []
-
-    failed = _telling(begin, session, error)
-    return save
+def _end_card(session: Session, run: StepRun, name: str, begun: Callable[[], list[str]], error: BaseException | None) -> None:
+    """Save a card that was begun, and report its failures."""
+    try:
+        with _limited(session, error):
+            failures = begun()
+    except Exception as problem:
+        failures = [_describe_failure(problem)]
+    for sentence in failures:
+        session.reporter.say(f"warning: {name}: {sentence}")
+    if failures:
+        with suppress(Exception), _limited(session, error):
+            run.tag(card_failures="; ".join(failures))
 
 
 def _save_card(session: Session, run: StepRun, call: Call, drawing: Callable[[], Drawn]) -> list[str]:
@@ -122,13 +126,8 @@ def _save_card(session: Session, run: StepRun, call: Call, drawing: Callable[[],
     return [*drawn.failures]
 
 
-def _telling(do: Callable[[], list[str]], session: Session, error: BaseException | None) -> list[str]:
-    """Return what `do` does, or the failure that it raises, as a sentence."""
-    try:
-        with _limited(session, error):
-            return do()
-    except Exception as problem:  # whatever it is, the step has done its work
-        return [f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"]
+def _describe_failure(problem: Exception) -> str:
+    return f"This card could not be saved: {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
 
 
 def _limited(session: Session, error: BaseException | None) -> AbstractContextManager[None]:

@@ -12,8 +12,8 @@ from recipeline.data.origin.uris import redact
 from recipeline.errors import UsageError
 from recipeline.orchestration.cache import CACHED, find_reusable
 from recipeline.orchestration.cards import LateCards, StepResults, begin_card, draw_card, drawing_later
-from recipeline.orchestration.fingerprints import differences, fingerprint
-from recipeline.orchestration.session import CONTENT, RESULT, Session
+from recipeline.orchestration.fingerprints import CONTENT, RESULT, differences, fingerprint
+from recipeline.orchestration.session import Session
 from recipeline.orchestration.step import ALWAYS, Params
 from recipeline.tracking.connection.failures import store_errors
 from recipeline.tracking.lineage import lineage_of, recorded

@@ -9,6 +9,7 @@ import ast
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
@@ -76,6 +77,12 @@ LIBRARY = Path(__file__).resolve().parents[2]
 
 Components = dict[str, str]
 
+#: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
+CONTENT, RESULT = "content of", "result of"
+
+#: The value of a component that is read from outside: its digest, and the kind of its source.
+_OUTSIDE = re.compile(r"(?P<digest>[0-9a-f]+) \((?P<source>.+)\)")
+
 
 def fingerprint(components: Mapping[str, str]) -> str:
     """Return the sha256, in hex, of the components in the order of their names."""
@@ -92,8 +99,15 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     lines = {group: f"{group} {how}" for group, how in apart.items()}
     for key in {*before, *now}:
         if before.get(key) != now.get(key) and _candidate(key) not in apart:
-            lines[key] = f"{key} {before.get(key, '(none)')} → {now.get(key, '(none)')}"
+            lines[key] = _describe_change(key, before.get(key, "(none)"), now.get(key, "(none)"))
     return [lines[key] for key in sorted(lines, key=lambda key: (key.startswith(("code ", "library ")), key))]
+
+
+def _describe_change(key: str, before: str, now: str) -> str:
+    old, new = _OUTSIDE.fullmatch(before), _OUTSIDE.fullmatch(now)
+    if key.startswith(CONTENT) and old and new and old["digest"] == new["digest"]:
+        return f"source of{key.removeprefix(CONTENT)} {old['source']} → {new['source']}, with the same content"
+    return f"{key} {before} → {now}"
 
 
 def _candidate(key: str) -> str:

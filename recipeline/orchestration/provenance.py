@@ -10,8 +10,8 @@ from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import DECISION
 from recipeline.errors import UnavailableError
-from recipeline.orchestration.fingerprints import differences
-from recipeline.orchestration.session import RESULT, Session
+from recipeline.orchestration.fingerprints import RESULT, differences
+from recipeline.orchestration.session import Session
 from recipeline.promotion.results import RecordedDecision
 from recipeline.registry.facts import facts_of
 from recipeline.registry.history import Term, terms

@@ -20,7 +20,14 @@ from recipeline.config.settings import flatten
 from recipeline.data.origin.sources import Source, read_source
 from recipeline.engine.workers import Workers
 from recipeline.errors import failed_in
-from recipeline.orchestration.fingerprints import Components, code_components, fingerprint, library_components
+from recipeline.orchestration.fingerprints import (
+    CONTENT,
+    RESULT,
+    Components,
+    code_components,
+    fingerprint,
+    library_components,
+)
 from recipeline.orchestration.step import Draw, Params, Reporter, Step
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
 from recipeline.registry.ledger import Actor, ChangedBy
@@ -33,9 +40,6 @@ from recipeline.tracking.finished_runs import History
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.lineage import lineage_tags
 from recipeline.tracking.runs import StepRun, open_run
-
-#: How the components are named that are neither settings nor code: what a step read from outside, and from the step before.
-CONTENT, RESULT = "content of", "result of"
 
 
 @dataclass

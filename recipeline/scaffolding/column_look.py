@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.data.checking.causes import find_causes, most_likely
+from recipeline.data.checking.causes import UNKNOWN, Cause, find_causes, most_likely
 from recipeline.data.checking.numbers import LARGEST, NUMBER, TEXT_TYPES, show_field
 from recipeline.data.kinds.every import KINDS
+from recipeline.data.reading.formats import IN_RECIPE, SettingNames
 
 _MOST_CATEGORIES = 100
 
@@ -63,7 +64,7 @@ class Look:
     rows: int = 0
     missing: int = 0
     readable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TYPES, 0))
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: dict[Cause, str] = field(default_factory=dict)
     type: str = ""
     is_padded: bool = False
     long: str = ""
@@ -103,7 +104,8 @@ class Look:
 
     def _keep_examples(self, fields: pa.Array) -> None:
         """Keep the first field of each likely cause why it is no number."""
-        for cause, places in find_causes(fields, self.decimal) if _is_text(fields.type) else (("", np.zeros(1, dtype=int)),):
+        of_any = ((UNKNOWN, np.zeros(1, dtype=int)),)
+        for cause, places in find_causes(fields, self.decimal) if _is_text(fields.type) else of_any:
             self.examples.setdefault(cause, show_field(fields[int(places[0])].as_py()))
 
     def _look_at_digits(self, values: pa.Array, numbers: np.ndarray) -> None:
@@ -155,7 +157,14 @@ class Look:
 
     @property
     def fault(self) -> str:
-        """The reason why the column cannot be a feature; empty for a usable one."""
+        """What `tell_fault` returns to those who have a recipe."""
+        return self.tell_fault()
+
+    def tell_fault(self, names: SettingNames = IN_RECIPE) -> str:
+        """Return why the column cannot be a feature; empty for a usable one.
+
+        `names` are those of the settings that would make it usable.
+        """
         if self.found:
             return ""
         if self.type:
@@ -170,7 +179,7 @@ class Look:
         if self.long:
             return f"{self.name}: whole numbers beyond 2^53, for example {self.long}: names, and too many for a category"
         cause = most_likely(self.examples)
-        example = f"{self.examples[cause]}{f': {cause}' if cause else ''}"
+        example = f"{self.examples[cause]}{f': {cause.tell(names)}' if cause != UNKNOWN else ''}"
         return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {example}"
 
     @property

@@ -14,26 +14,15 @@ from recipeline.config.columns import is_nameless, spell_out
 from recipeline.config.table import Data, is_reserved
 from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
-from recipeline.data.reading.formats import Format
+from recipeline.data.reading.formats import Format, SettingNames
 from recipeline.errors import DataError, UsageError, nearest
 from recipeline.escape import for_cell, for_terminal, is_remote
 from recipeline.scaffolding.column_look import TYPE, Look
 from recipeline.scaffolding.tasks.base import Preprocess, Task
 from recipeline.scaffolding.tasks.every import TASKS
 
-#: What `new` has an option for is a setting of the recipe afterwards: words of errors, and what they are before there is one.
-_OPTIONS = {
-    "state data.encoding: utf-16-le in the recipe": "give --encoding utf-16-le",
-    "state data.encoding in the recipe": "give --encoding",
-    "Correct data.encoding in the recipe": "Correct --encoding",
-    "the encoding of its mark or of the recipe": "the encoding of its mark or of --encoding",
-    "the separator of the recipe": "that of --separator",
-    "Set data.decimal in the recipe": "Give --decimal ','",
-    "where the recipe's data.decimal is another": "where --decimal is another",
-    "List it under na in the recipe": "List it in --na",
-    " State type: datetime for the column in the recipe.": "",
-    " State type: boolean for the column in the recipe.": "",
-}
+#: What `new` has an option for is a setting of the recipe afterwards. It finds the types of columns itself.
+_OPTIONS = SettingNames(encoding="--encoding", separator="--separator", decimal="--decimal ','", na="--na")
 
 #: Rules of what `new` is told of a CSV.
 _FORMATS = {
@@ -81,41 +70,26 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = (), 
     DataError : the file is no table, has no column that can be a feature, has columns of numbers with other values, which are
         named, with an example, or a target of another type.
     """
-    try:
-        return _draft(path, target, name, na, data, task)
-    except DataError as error:
-        sentence, *details = (_name_options(text) for text in (error.sentence, *error.details))
-        raise DataError(sentence, details=details) from None
-
-
-def _name_options(text: str) -> str:
-    """Return words of an error with options in place of settings of a recipe."""
-    for setting, option in _OPTIONS.items():
-        text = text.replace(setting, option)
-    return text
-
-
-def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, asked: str) -> str:
     looks, rows, spelled = _look(path, target, na, data)
     names, goal = list(looks), looks[target].name
     if not rows:
         raise DataError(f"{path.name} has no rows: header only.", fix="Name a file that holds the table.")
-    faults = [look.fault for look in looks.values() if look.fault and (look.is_number or look.name == goal)]
-    task_name, task = next(((it, task) for it, task in TASKS.items() if _is_of(task, it, looks[target], asked)), ("", None))
-    if asked and not task and not looks[target].fault:
+    faults = [look.tell_fault(_OPTIONS) for look in looks.values() if look.fault and (look.is_number or look.name == goal)]
+    task_name, kind = next(((it, kind) for it, kind in TASKS.items() if _is_of(kind, it, looks[target], task)), ("", None))
+    if task and not kind and not looks[target].fault:
         raise UsageError(
             f"--task must be one that the target '{target}' can be of.",
-            got=f"{asked}, and {_describe(looks[target])}",
+            got=f"{task}, and {_describe(looks[target])}",
             fix="Leave --task out, or name another one.",
         )
     if not faults and len(set(looks[target].whole_numbers) or looks[target].values) == 1:
         faults = [f"{target}: the same value in all rows that have one, and the target must have two or more"]
-    if not faults and not task:
+    if not faults and not kind:
         faults = [f"{target}: {_describe(looks[target])}, and the target must be numbers, or have two values or more"]
     unread = [name for name in names if looks[name].type and name != target]
     renamed = {name: own for name, own in spelled.items() if name not in unread}
     columns = {
-        looks[name].name: task.column(looks[name]) if task and name == target else _column(looks[name], name)
+        looks[name].name: kind.column(looks[name]) if kind and name == target else _column(looks[name], name)
         for name in names
         if name not in unread
     }
@@ -130,16 +104,16 @@ def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, as
         raise DataError(
             f"{path.name} has no column beside the target that can be a feature.",
             fix="Add one, or encode those that are there.",
-            details=[look.fault for look in looks.values() if look.fault][:_SHOWN],
+            details=[look.tell_fault(_OPTIONS) for look in looks.values() if look.fault][:_SHOWN],
         )
     if rows < _FEWEST_ROWS:
         raise UsageError(f"{path.name} must have at least {_FEWEST_ROWS} rows.", got=rows, fix="Name a larger table.")
-    assert task
+    assert kind
     words = re.sub(r"[^A-Za-z0-9]+", " ", name).split() or ["Table"]
     content = {
         "name": "-".join(words).lower(),
         "task": task_name,
-        "target": task.target(looks[target]),
+        "target": kind.target(looks[target]),
         "experiment": "_".join(word[:1].upper() + word[1:] for word in words),
         "model_name": "".join(word[:1].upper() + word[1:] for word in words) + "BestModel",
         "random_state": 42,
@@ -153,8 +127,8 @@ def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, as
         **({"missing_target": "drop"} if looks[target].missing else {}),
         "columns": columns,
         "cv": {"folds": 5},
-        "candidates": _candidates(columns, task),
-        **task.settings(looks[target]),
+        "candidates": _candidates(columns, kind),
+        **kind.settings(looks[target]),
         "gates": {"beats_mean_predictor": True},
     }
     parts = {key: yaml.dump({key: value}, Dumper=_Plain, sort_keys=False, allow_unicode=True) for key, value in content.items()}
@@ -164,8 +138,8 @@ def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, as
         parts["other_columns"] = "".join([*notes, parts["other_columns"]])
     ignored = [name for name in names if name not in unread and (looks[name].fault or _is_index(name, target))]
     parts["columns"] = _COLUMNS_NOTE + "".join(f"# ignored: {for_cell(reasons[name])}\n" for name in ignored) + parts["columns"]
-    parts |= {key: f"# {note}\n{parts[key]}" for key, note in task.notes.items() if key in parts}
-    if doubt := "" if asked else task.doubt(looks[target]):
+    parts |= {key: f"# {note}\n{parts[key]}" for key, note in kind.notes.items() if key in parts}
+    if doubt := "" if task else kind.doubt(looks[target]):
         parts["task"] = f"{_TARGET_NOTE}{doubt}\n{parts['task']}"
     text = "".join(f"\n{part}" if isinstance(content[key], dict) else part for key, part in parts.items())
     return _HEADER.format(origin=for_cell(path.name)) + text
@@ -173,7 +147,7 @@ def _draft(path: Path, target: str, name: str, na: Sequence[str], data: Data, as
 
 def _look(path: Path, target: str, na: Sequence[str], data: Data) -> tuple[dict[str, Look], int, dict[str, str]]:
     """Return the looks of a table's columns, its rows, and names spelled out."""
-    file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name, Format.of(data))
+    file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name, Format.of(data), names=_OPTIONS)
     names = [name for name in file.columns if name not in file.index]
     if target not in names:
         raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))

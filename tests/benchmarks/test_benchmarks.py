@@ -193,7 +193,9 @@ def test_a_target_is_held_against_the_median_of_the_rounds_ratios_to_the_textboo
 @pytest.mark.full
 def test_the_chain_is_measured_beside_the_textbook_script() -> None:
     command = [sys.executable, "-m", "benchmarks.chain", "data=synthetic", "rounds=1"]
+    before = set(ROOT.glob("mlruns/*/*"))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stderr
+    assert set(ROOT.glob("mlruns/*/*")) == before
     for label in (chain.BASE, *chain.TARGETS, "git clone to the first answer"):
         assert label in done.stdout

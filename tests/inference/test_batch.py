@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -252,6 +254,40 @@ def test_parquet_keeps_its_types_and_is_text_in_a_csv(tmp_path: Path, out: Path)
 def test_out_of_a_csv_a_parquet_file_gets_features_as_numbers_and_the_rest_as_text(tmp_path: Path, out: Path) -> None:
     run(write(tmp_path / "in.csv", "id,acid,alcohol\n007,4,10\n"), out.with_suffix(".parquet"))
     assert pd.read_parquet(out.with_suffix(".parquet")).iloc[0].tolist() == ["007", 4.0, 10.0, 104.0, 103.0, 105.0, "7"]
+
+
+def test_out_of_a_csv_a_parquet_file_gets_booleans_as_such_and_categories_and_dates_as_text(tmp_path: Path, out: Path) -> None:
+    features = tuple(Feature(name, type=name, nullable=True) for name in ("integer", "category", "datetime", "boolean"))
+    write(tmp_path / "in.csv", "boolean,datetime,category,integer,id\nyes,2024-02-29,b,3,1\n,,,,2\nfalse,2024-03-01,a,4,3\n")
+    run(tmp_path / "in.csv", out.with_suffix(".parquet"), features=features, predict=lambda rows: rows[:, 0], interval=None)
+    scored = pq.read_table(out.with_suffix(".parquet")).to_pydict()
+    assert scored["boolean"] == [True, None, False]
+    assert scored["datetime"] == ["2024-02-29", "", "2024-03-01"]
+    assert scored["category"] == ["b", "", "a"]
+    assert scored["integer"] == [3, None, 4]
+
+
+@pytest.mark.parametrize("first", ["csv", "parquet"])
+@pytest.mark.parametrize("decimals", [False, True])
+def test_rows_of_parquet_and_csv_files_have_one_decimal_mark_in_an_output(
+    tmp_path: Path, out: Path, first: str, decimals: bool
+) -> None:
+    features = tuple(replace(feature, decimal=",") for feature in FEATURES)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    table = pa.table({"acid": [4.5, 5.0], "alcohol": [10.25, 11.0]})
+    if decimals:
+        table = table.cast(pa.schema([(name, pa.decimal128(6, 2)) for name in table.column_names]))
+    pq.write_table(table, folder / ("a.parquet" if first == "parquet" else "z.parquet"))
+    write(folder / "m.csv", "acid;alcohol\n4,5;10\n5;11,25\n")
+    run(folder, out, features=features)
+    assert "." not in out.read_text()
+    scored = pd.read_csv(out, sep=";", decimal=",")
+    np.testing.assert_allclose(scored["prediction"], scored["acid"] + 10 * scored["alcohol"])
+    assert sorted(scored["acid"]) == [4.5, 4.5, 5, 5]
+    run(folder, out.with_suffix(".parquet"), features=features)
+    again = pd.read_parquet(out.with_suffix(".parquet")).astype(float)
+    pd.testing.assert_frame_equal(again, scored.astype(float))
 
 
 def test_files_of_a_folder_with_other_columns_are_refused(tmp_path: Path, out: Path) -> None:

@@ -25,6 +25,13 @@ def test_a_difference_shows_old_and_new_and_settings_come_before_code() -> None:
     assert differences(before, now) == ["cv.folds 5 → 3", "gone x → (none)", "new (none) → y", "code a.py 1 → 2"]
 
 
+def test_another_source_of_the_same_data_is_named_as_such() -> None:
+    before, now = {"content of data": "4a402cf041b0 (uci)"}, {"content of data": "4a402cf041b0 (file)"}
+    assert differences(before, now) == ["source of data uci → file, with the same content"]
+    now = {"content of data": "5b402cf041b0 (file)"}
+    assert differences(before, now) == ["content of data 4a402cf041b0 (uci) → 5b402cf041b0 (file)"]
+
+
 def write(root: Path, **files: str) -> None:
     for name, text in files.items():
         path = root / name.replace("__", "/")

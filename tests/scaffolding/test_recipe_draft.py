@@ -128,7 +128,7 @@ def test_more_than_two_words_for_true_and_false_are_names(tmp_path: Path) -> Non
         ({}, "encode those"),
         ({"note": [f"note {place}" for place in range(30)]}, "note: text in 30 of 30 rows"),
         ({"empty": [None] * 30}, "empty: no value in any row"),
-        ({"price": [f"1,{place:02}" for place in range(30)]}, "price: text in 30 of 30 rows.*Give --decimal"),
+        ({"price": [f"1,{place:02}" for place in range(30)]}, "price: text in 30 of 30 rows.*Set --decimal ','"),
     ],
 )
 def test_a_table_without_a_feature_is_refused(tmp_path: Path, columns: dict[str, Any], words: str) -> None:
@@ -276,10 +276,10 @@ def test_zeros_count_in_a_categorical_column_of_parquet_too(tmp_path: Path) -> N
 
 #: What a table in another form than a plain CSV is told by, and the words of a refusal without it.
 FORMS: dict[str, tuple[dict[str, str], str]] = {
-    "decimal": ({"decimal": ","}, "a decimal comma? Give --decimal ','."),
-    "encoding": ({"encoding": "cp1252"}, "give --encoding, such as latin-1 or cp1252"),
+    "decimal": ({"decimal": ","}, "a decimal comma? Set --decimal ','."),
+    "encoding": ({"encoding": "cp1252"}, "state --encoding, such as latin-1 or cp1252"),
     "separator": ({"separator": "~"}, "--target must be a column of t.csv"),
-    "all": ({"decimal": ",", "encoding": "latin-1", "separator": "~"}, "give --encoding"),
+    "all": ({"decimal": ",", "encoding": "latin-1", "separator": "~"}, "state --encoding"),
 }
 
 
@@ -303,6 +303,39 @@ def test_a_csv_in_another_form_is_drafted_and_read_by_options_that_the_refusal_n
     content = (tmp_path / "t.csv").read_bytes()
     read = validate_table(opened(content, list(table), "it", Format.of(recipe.data)), recipe, origin="it")
     np.testing.assert_allclose(read[["a", "b", "y"]], table[["a", "b", "y"]].round(3))
+
+
+_NUMBERS = "".join(f"{place}.5;{place};{place % 7}.25\n" for place in range(30))
+
+
+@pytest.mark.parametrize(
+    ("content", "stated", "words"),
+    [
+        (f"a;b;y\n{_NUMBERS}".encode("utf-16-le"), ("", "", ""), "state utf-16-le as --encoding."),
+        (
+            f"a;b;y\n{_NUMBERS}é".encode("latin-1"),
+            ("ascii", "", ""),
+            "of its mark or of --encoding. Got bytes that are not instead",
+        ),
+        (f'"a|b|y\n{_NUMBERS}'.encode(), ("", "|", ""), "separated by '|' (--separator)"),
+        (
+            f"a;b;y\n{_NUMBERS.replace('.', ',')}1.5;1;1\n".encode(),
+            ("", "", ","),
+            "a decimal point, contrary to --decimal ','?",
+        ),
+        (f"a;b;y\n{_NUMBERS}1;n/a;1\n".encode(), ("", "", ""), "a word for a missing value? List it under --na."),
+        (f"a;b;y\n{_NUMBERS}1;2026-01-01;1\n".encode(), ("", "", ""), "for example '2026-01-01': a date?"),
+        (f"a;b;y\n{_NUMBERS}1;yes;1\n".encode(), ("", "", ""), "for example 'yes': yes or no?"),
+    ],
+)
+def test_a_refusal_names_options_and_no_recipe(
+    tmp_path: Path, content: bytes, stated: tuple[str, str, str], words: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError) as raised:
+        draft_recipe(tmp_path / "t.csv", "y", name="t", data=state_format(*stated))
+    assert words in str(raised.value)
+    assert "recipe" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_bad_rows_are_set_aside_where_asked_for(trained: Project, tmp_path: Path
     (tmp_path / "in.csv").write_bytes(changed(wines, "pH", "acid"))
     outcome = trained.ok("predict", input=str(tmp_path / "in.csv"), output=str(out), on_bad_rows="reject")
     assert "399 rows predicted" in outcome.stdout
-    assert f"1 bad rows set aside: {out.parent}/scored.rejects.csv" in outcome.stdout
+    assert f"1 bad row set aside: {out.parent}/scored.rejects.csv" in outcome.stdout
     [rejected] = pd.read_csv(out.parent / "scored.rejects.csv").to_dict("records")
     assert (rejected["row"], rejected["fault"]) == (5, "pH: must be a number. Got 'acid' instead.")
     assert trained.client.get_run(outcome.run_id).data.metrics["rejected"] == 1

@@ -196,7 +196,9 @@ def _words(values: PredictedFolder, plan: Plan, share: Share, missing: Sequence[
     again = f", {share.changed:,} of them again, since their files have changed" if share.changed else ""
     lines.append(f"{own}parts predicted: {values.done:,}{again}; done before: {values.reused:,}.")
     if values.rejected:
-        lines.append(f"{values.rejected:,} bad rows set aside: {values.output.rstrip('/')}/_rejects")
+        lines.append(
+            f"{values.rejected:,} bad row{'s' if values.rejected != 1 else ''} set aside: {values.output.rstrip('/')}/_rejects"
+        )
     if plan.reason and shard.of > 1:
         lines.append(f"{plan.wanted.files[0].label} is not divided among shards: {plan.reason}.")
     elif shard.of > parts:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from recipeline.config.columns import NAMELESS
 from recipeline.data.checking.numbers import list_fields, read_numbers, show_field
+from recipeline.data.reading.formats import IN_RECIPE, SettingNames
 from recipeline.data.reading.header import plain_name
 from recipeline.errors import DataError
 from recipeline.escape import is_unseen
@@ -22,10 +23,33 @@ LISTED = 20
 
 NO_NUMBER = "must be a number"
 
-#: Causes of text where there must be a number: what it may be, and what to do. They are named by what they look like.
-_COMMA, _GROUPED = "a decimal comma? Set data.decimal in the recipe.", "a thousands separator? Write numbers without any."
-_POINT = "a decimal point, where the recipe's data.decimal is another?"
 
+@dataclass(frozen=True)
+class Cause:
+    """A likely cause of text where there must be a number, and the remedy.
+
+    Words in braces stand for the names of settings. A remedy that needs a setting is left out where it has no name.
+    """
+
+    guess: str
+    remedy: str = ""
+    type: str = ""
+
+    def tell(self, names: SettingNames = IN_RECIPE) -> str:
+        """Return the cause as a question, and the remedy."""
+        known = {**vars(names), "type": names.type.format(self.type)}
+        remedy = self.remedy if names.type or not self.type else ""
+        return f"{self.guess} {remedy}".strip().format_map(known)
+
+
+#: Text whose cause is not known.
+UNKNOWN = Cause("")
+
+_COMMA = Cause("a decimal comma?", "Set {decimal}.")
+_POINT = Cause("a decimal point, contrary to {decimal}?")
+_GROUPED = Cause("a thousands separator?", "Write numbers without any.")
+
+#: Causes by patterns of the text.
 _CAUSES = {
     ".": (
         (r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$", _GROUPED),  # of a column with a decimal comma elsewhere it is one too
@@ -41,17 +65,20 @@ _COMMON = (
     (r"^[+-]?[0-9]{1,3}([,.' \x{a0}\x{202f}\x{2019}][0-9]{3})+([.,][0-9]+)?$", _GROUPED),
     (
         r"^(?i:#?n/?a\.?|nan|<na>|null|none|nil|missing|unknown|\?+|-+|\.+)$",
-        "a word for a missing value? List it under na in the recipe.",
+        Cause("a word for a missing value?", "List it under {na}."),
     ),
-    (r"^[+-]?[0-9.,]+\s*[^0-9.,\s]{1,8}$|^[$\x{20ac}\x{a3}]\s*[+-]?[0-9.,]+$", "a unit in the field? Write numbers alone."),
+    (
+        r"^[+-]?[0-9.,]+\s*[^0-9.,\s]{1,8}$|^[$\x{20ac}\x{a3}]\s*[+-]?[0-9.,]+$",
+        Cause("a unit in the field?", "Write numbers alone."),
+    ),
     (
         r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}( |$)",
-        "a date? State type: datetime for the column in the recipe.",
+        Cause("a date?", "State {type}.", "datetime"),
     ),
-    (r"^(?i:true|false|yes|no)$", "yes or no? State type: boolean for the column in the recipe."),
+    (r"^(?i:true|false|yes|no)$", Cause("yes or no?", "State {type}.", "boolean")),
 )
 
-_ALL_TEXT = "a category? State type: category for the column in the recipe."
+_ALL_TEXT = Cause("a category?", "State {type}.", "category")
 
 _OF_LINES = {
     "must hold a value in a field": ("hold separators only", "Remove them."),
@@ -59,11 +86,8 @@ _OF_LINES = {
 }
 
 
-def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the likely causes of texts that are not numbers, and their positions.
-
-    An unknown cause is "".
-    """
+def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[Cause, np.ndarray]]:
+    """Yield the likely causes of texts that are not numbers, and their positions."""
     fields = pc.fill_null(pc.utf8_trim_whitespace(texts.cast(pa.string())), "")
     left = np.ones(len(fields), dtype=bool)
     for pattern, cause in (*_CAUSES.get(decimal, ()), *_COMMON):
@@ -72,26 +96,27 @@ def find_causes(texts: pa.Array, decimal: str) -> Iterator[tuple[str, np.ndarray
             yield cause, np.flatnonzero(found)
             left &= ~found
     if left.any():
-        yield "", np.flatnonzero(left)
+        yield UNKNOWN, np.flatnonzero(left)
 
 
-def most_likely(causes: Collection[str]) -> str:
+def most_likely(causes: Collection[Cause]) -> Cause:
     """Return the likeliest of the causes of a column's faults, in order of discovery.
 
     A thousands separator is a decimal comma where other fields have one: 4,305 beside 12,3.
     """
-    first = next(iter(causes), "")
+    first = next(iter(causes), UNKNOWN)
     return _COMMA if first == _GROUPED and _COMMA in causes else first
 
 
-def cause_of(value: object, decimal: str) -> str:
-    """Return the likely cause why a field is not a number, as a question, or ""."""
-    return next((cause for cause, _ in find_causes(pa.array([str(value)]), decimal)), "") if isinstance(value, str) else ""
+def cause_of(value: object, decimal: str) -> Cause:
+    """Return the likely cause why a field is not a number."""
+    return next(cause for cause, _ in find_causes(pa.array([str(value)]), decimal)) if isinstance(value, str) else UNKNOWN
 
 
-def as_sentence(cause: str) -> str:
-    """Return a cause as a sentence, followed by a space; "" for no cause."""
-    return f"{cause[:1].upper()}{cause[1:]} " if cause else ""
+def as_sentence(cause: Cause) -> str:
+    """Return a cause as a sentence, followed by a space; "" for an unknown one."""
+    told = cause.tell()
+    return f"{told[:1].upper()}{told[1:]} " if told else ""
 
 
 def require_numbers(values: pa.Array, name: str, na: Sequence[str], *, rows: np.ndarray, label: str) -> np.ndarray:
@@ -202,7 +227,7 @@ class Group:
 
     column: str
     rule: str
-    cause: str
+    cause: Cause
     count: int
     row: int
     got: str
@@ -218,7 +243,7 @@ class Group:
         if self.count == 1:
             return f"{at}, {name}{self.rule}. Got {self.got} instead. {as_sentence(self.cause)}".rstrip()
         if self.rule == NO_NUMBER:
-            cause = f": {self.cause}" if self.cause else "."
+            cause = f": {self.cause.tell()}" if self.cause != UNKNOWN else "."
             return f"{self.column} is text in {self.count} rows, for example {self.got} in {at}{cause}"
         if self.rule in _OF_LINES:
             what, fix = _OF_LINES[self.rule]
@@ -230,11 +255,13 @@ class Groups:
     """The faults of a table, counted by column and cause, in order of discovery."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, str, str], Group] = {}
+        self._groups: dict[tuple[str, str, Cause | str], Group] = {}
         self._files: dict[str, int] = {}
         self.count = 0
 
-    def add(self, column: str, rule: str, got: str, row: int, *, count: int = 1, cause: str = "", where: str = "") -> None:
+    def add(
+        self, column: str, rule: str, got: str, row: int, *, count: int = 1, cause: Cause = UNKNOWN, where: str = ""
+    ) -> None:
         """Count faults, the first of them in this row of the file `where`.
 
         Row 0 is the column itself.
@@ -255,7 +282,7 @@ class Groups:
         """
         where, decimal = more.get("where", ""), more.get("decimal", ".")
         is_text = rule == NO_NUMBER
-        for cause, places in find_causes(values, decimal) if is_text else (("", np.arange(len(rows))),):
+        for cause, places in find_causes(values, decimal) if is_text else ((UNKNOWN, np.arange(len(rows))),):
             first = int(places[0])
             got = show_field(list_fields(values.slice(first, 1))[0], is_number=is_number)
             self.add(column, rule, got, int(rows[first]), count=len(places), cause=cause, where=where)
@@ -265,13 +292,13 @@ class Groups:
 
         There are at most LISTED lines; the last one has the number of the others.
         """
-        merged: dict[tuple[str, str, str], Group] = {}
+        merged: dict[tuple[str, str, Cause | str], Group] = {}
         for key, group in self._groups.items():
             column, rule, cause = key
             is_comma = cause == _GROUPED and "," in group.got and (column, rule, _COMMA) in self._groups
             if is_comma:
                 key, group = (column, rule, _COMMA), replace(group, cause=_COMMA)
-            if rule == NO_NUMBER and not cause and group.count == rows > 1:
+            if rule == NO_NUMBER and group.cause == UNKNOWN and group.count == rows > 1:
                 group = replace(group, cause=_ALL_TEXT)
             known = merged.get(key)
             merged[key] = replace(known, count=known.count + group.count) if known else group

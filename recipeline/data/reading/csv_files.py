@@ -20,10 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from recipeline.data.reading.formats import (
+    IN_RECIPE,
     PARQUET_MAGIC,
     Format,
     NulError,
     Place,
+    SettingNames,
     Text,
     decompressed,
     not_encoded,
@@ -46,21 +48,21 @@ _NOT_UTF8_WORDS, _LONG_ROW_WORDS = "UTF8", "straddling"
 
 
 @contextmanager
-def as_data_error(label: str, encoding: str) -> Iterator[None]:
+def as_data_error(label: str, encoding: str, names: SettingNames = IN_RECIPE) -> Iterator[None]:
     """Turn errors of pyarrow and decompressors on a broken file into DataError."""
     try:
         yield
     except NulError:
         raise DataError(
             f"{label} is not text: it has a NUL byte.",
-            fix="Write it again; if it is UTF-16 without a mark, state data.encoding: utf-16-le in the recipe.",
+            fix=f"Write it again; if it is UTF-16 without a mark, state utf-16-le as {names.encoding}.",
         ) from None
     except UnicodeDecodeError as error:
-        raise not_encoded(label, encoding if error.encoding == "charmap" else error.encoding) from None
+        raise not_encoded(label, encoding if error.encoding == "charmap" else error.encoding, names) from None
     except (pa.ArrowException, OSError, EOFError, lzma.LZMAError, zlib.error, csv.Error) as error:
         text = " ".join(str(error).split())
         if _NOT_UTF8_WORDS in text:
-            raise not_encoded(label, encoding) from None
+            raise not_encoded(label, encoding, names) from None
         if _LONG_ROW_WORDS in text:
             raise too_long(label) from None
         raise unreadable(label, text[:200]) from None
@@ -84,8 +86,8 @@ class CsvFile:
     #: The number of the file's rows before the first that is read.
     before = 0
 
-    def __init__(self, path: Place, label: str, wanted: Sequence[str], format: Format) -> None:
-        self.path, self.label, self.format = path, label, format
+    def __init__(self, path: Place, label: str, wanted: Sequence[str], format: Format, names: SettingNames = IN_RECIPE) -> None:
+        self.path, self.label, self.format, self._names = path, label, format, names
         with self.as_data_error():
             start = self._start()
             text = codecs.getincrementaldecoder("utf-8")().decode(start)
@@ -93,7 +95,7 @@ class CsvFile:
             header = read_header(text, wanted, format.separator, rename=format.rename)
         except HeaderError as error:
             raise DataError(
-                f"{label} must have its columns in its header, separated by {_separators(format)}.",
+                f"{label} must have its columns in its header, separated by {self._separators()}.",
                 got=error.got,
                 fix=error.fix,
             ) from None
@@ -125,7 +127,11 @@ class CsvFile:
         return start
 
     def as_data_error(self) -> AbstractContextManager[None]:
-        return as_data_error(self.label, self.format.encoding)
+        return as_data_error(self.label, self.format.encoding, self._names)
+
+    def _separators(self) -> str:
+        stated = self.format.separator
+        return f"'{stated}' ({self._names.separator})" if stated else ", ".join(SEPARATORS.values())
 
     @contextmanager
     def opened(self) -> Iterator[Behind]:
@@ -278,7 +284,3 @@ def _find_rows(batch: pa.RecordBatch, values: Sequence[Sequence[str]]) -> np.nda
 
 #: The line before the header, the header, the first row, and one more, as the last one may not be whole.
 _FIRST_LINES = 4
-
-
-def _separators(format: Format) -> str:
-    return f"'{format.separator}', the separator of the recipe" if format.separator else ", ".join(SEPARATORS.values())

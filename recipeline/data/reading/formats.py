@@ -52,6 +52,30 @@ _OTHERS = (
 _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body")
 
 
+@dataclass(frozen=True)
+class SettingNames:
+    """The names of settings that an error tells users to state or correct.
+
+    `type` takes the name of a type; it is empty where no type can be stated.
+    """
+
+    encoding: str
+    separator: str
+    decimal: str
+    na: str
+    type: str = ""
+
+
+#: The names of those who have a recipe.
+IN_RECIPE = SettingNames(
+    encoding="data.encoding in the recipe",
+    separator="data.separator in the recipe",
+    decimal="data.decimal in the recipe",
+    na="na in the recipe",
+    type="type: {} for the column in the recipe",
+)
+
+
 class HasFormat(Protocol):
     """The settings of a CSV's format: the recipe's `data`."""
 
@@ -128,18 +152,18 @@ def detect_encoding(start: bytes, stated: str = "utf-8") -> str:
     return next((name for mark, name in _MARKS if start.startswith(mark)), stated)
 
 
-def not_encoded(label: str, encoding: str) -> DataError:
+def not_encoded(label: str, encoding: str, names: SettingNames) -> DataError:
     """Return the error for bytes that are not text of the encoding."""
     if codecs.lookup(encoding).name != "utf-8":
         return DataError(
-            f"{label} must be a CSV in {encoding}, the encoding of its mark or of the recipe.",
+            f"{label} must be a CSV in {encoding}, the encoding of its mark or of {names.encoding}.",
             got="bytes that are not",
-            fix="Correct data.encoding in the recipe, or save it as UTF-8.",
+            fix=f"Correct {names.encoding}, or save it as UTF-8.",
         )
     return DataError(
         f"{label} must be a Parquet file or a CSV in UTF-8.",
         got="bytes that are neither",
-        fix="Save it as UTF-8, or state data.encoding in the recipe, such as latin-1 or cp1252.",
+        fix=f"Save it as UTF-8, or state {names.encoding}, such as latin-1 or cp1252.",
     )
 
 

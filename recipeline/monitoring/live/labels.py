@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recipeline.data.checking.causes import NO_NUMBER, as_sentence, cause_of, compare_names
+from recipeline.data.checking.causes import NO_NUMBER, UNKNOWN, Cause, as_sentence, cause_of, compare_names
 from recipeline.data.checking.numbers import TEXT_TYPES, read_numbers, show_field
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Table
@@ -140,7 +140,7 @@ def read_labels_of(
             place = int(np.argmax(broken))
             is_read = not read.unreadable[place]
             got = f"{values[place]:g} ({target} {text})" if is_read else show_field(column[place].as_py())
-            cause = cause_of(column[place].as_py(), asked.decimal) if text == NO_NUMBER else ""
+            cause = cause_of(column[place].as_py(), asked.decimal) if text == NO_NUMBER else UNKNOWN
             raise _no_label(label, _ONE_OF.get(kind.noun, kind.noun), numbers[place], got, cause)
     known = np.flatnonzero(~read.missing)
     places = np.full(len(values), np.nan)
@@ -177,7 +177,7 @@ def _read_names(column: pa.Array) -> list[str]:
     return [name or "" for name in column.cast(pa.string()).to_pylist()]
 
 
-def _no_label(label: str, what: str, row: int, got: str, cause: str) -> DataError:
+def _no_label(label: str, what: str, row: int, got: str, cause: Cause) -> DataError:
     return DataError(
         f"{label} must hold {what} for every label.",
         got=f"{got} in row {row}",

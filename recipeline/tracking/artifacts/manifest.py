@@ -262,7 +262,7 @@ class Reader:
             return str(self.runs.get(run_id).data.tags.get(RunTags.MANIFEST_DIGEST, ""))
         except MlflowException as error:
             require_answer(error, self._client.tracking_uri)
-            raise _broken(MANIFEST, run_id, MISSING) from None
+            raise UnavailableError(f"There is no run '{run_id}' in the store.", fix="See `mlflow ui` for the runs.") from None
 
     @contextmanager
     def _whole(self, name: str, run_id: str, digest: str = "") -> Iterator[Path]:

@@ -29,14 +29,14 @@ from recipeline.errors import DataError
     ],
 )
 def test_a_field_that_is_no_number_has_its_likely_cause(field: str, cause: str) -> None:
-    found = cause_of(field, ".")
+    found = cause_of(field, ".").tell()
     assert found.startswith(cause)
     assert bool(found) == bool(cause)
 
 
 def test_with_a_decimal_comma_the_point_is_what_is_odd() -> None:
-    assert cause_of("3.51", ",").startswith("a decimal point")
-    assert cause_of("1.234,5", ",").startswith("a thousands separator")
+    assert cause_of("3.51", ",").tell() == "a decimal point, contrary to data.decimal in the recipe?"
+    assert cause_of("1.234,5", ",").tell().startswith("a thousands separator")
 
 
 def lines(fields: list[str], more: int = 0) -> list[str]:

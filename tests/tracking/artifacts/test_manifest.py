@@ -181,7 +181,7 @@ def test_a_file_that_the_manifest_does_not_name_is_not_read(store: Store, tmp_pa
 
 
 def test_a_run_that_the_store_does_not_have_is_unavailable(store: Store) -> None:
-    with pytest.raises(UnavailableError, match="of run 0123"):
+    with pytest.raises(UnavailableError, match=r"^There is no run '0123' in the store"):
         Reader(store.client).load(DATASET, "0123")
 
 
