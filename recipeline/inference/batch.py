@@ -201,7 +201,7 @@ class Job:
 
     @cached_property
     def _numbers(self) -> dict[int, int]:
-        """The features that are numbers or booleans in the output, by position in the table.
+        """The features that the output has as numbers or booleans, by position.
 
         They may be text in a table. A Parquet file keeps its text.
         """

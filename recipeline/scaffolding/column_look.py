@@ -157,7 +157,7 @@ class Look:
 
     @property
     def fault(self) -> str:
-        """What `tell_fault` returns to those who have a recipe."""
+        """The reason why the column cannot be a feature; empty for a usable one."""
         return self.tell_fault()
 
     def tell_fault(self, names: SettingNames = IN_RECIPE) -> str:
