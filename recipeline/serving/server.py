@@ -224,7 +224,9 @@ def _require_room(meeting: Path, poll_seconds: float) -> None:
 
 
 def _try_hooks(serving: Serving) -> None:
-    """Register the hooks in a process of its own: failing ones would restart workers for ever.
+    """Register the hooks in a process of its own, to test them.
+
+    Failing ones would restart workers for ever.
 
     Raises
     ------

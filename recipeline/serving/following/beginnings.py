@@ -1,4 +1,7 @@
-"""Workers tell their parent that they have begun, or why they cannot; what they call is tried before."""
+"""Workers tell their parent that they have begun, or why they cannot.
+
+What they call can be tried before.
+"""
 
 from __future__ import annotations
 

@@ -114,7 +114,10 @@ class Application(Flask):
         return failed(current(), error)
 
     def handle_http_exception(self, e: HTTPException) -> HTTPException | ResponseReturnValue:
-        """Handle an HTTP error as Flask does; one without a status and an answer, which it would send as a 200, is a bug."""
+        """Handle an HTTP error as Flask does.
+
+        One without a status and an answer, which Flask would send as a 200, is a bug.
+        """
         if e.code is None and e.response is None:
             return failed(current(), e)
         return super().handle_http_exception(e)
