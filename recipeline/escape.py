@@ -20,7 +20,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]#|~@$])")
 _START = re.compile(r"^(\d*)([-+=.)])")
 
 #: How the URI of another place begins; a letter alone is a drive.
-_REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
+_REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(/|[^/:]+:.*@)", re.DOTALL)
 
 
 def for_terminal(text: str) -> str:
@@ -45,7 +45,8 @@ def for_markdown(text: str) -> str:
 def is_remote(text: str) -> bool:
     """Whether text is the URI of something other than a file.
 
-    A single slash after the scheme counts too; anything else is a path.
+    A single slash after the scheme counts too, and none before a user and a password: `http:user:word@host` cannot be read, and
+    is not to be shown as a path would be. Anything else is a path.
     """
     return bool(_REMOTE.match(text)) and not text.startswith("file:")
 

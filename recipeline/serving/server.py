@@ -18,7 +18,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from threadpoolctl import threadpool_limits
 from recipeline.config.profile import Service as Settings
 from recipeline.errors import UsageError
 from recipeline.escape import for_terminal
-from recipeline.serving.following.beginnings import Beginnings, Failure
+from recipeline.serving.following.beginnings import Beginnings, Failure, find_failure
 from recipeline.serving.following.meeting import begin_drain, drain_reader, needing_room, open_meeting
 from recipeline.serving.http.listening import allow_connections, claim_address, find_address, is_loopback
 from recipeline.serving.signals import Lifeline, ignoring
@@ -53,6 +52,9 @@ PLACES = 1024
 _HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10)
 
 _RESPAWN_SECONDS = 0.1
+
+#: Hooks that are not registered by then wait for what does not come, and no worker would begin.
+_HOOKS_SECONDS = 60
 
 #: A request that let go of the interpreter, if only to count, waits so long at most until a thread in the background does, too.
 _SWITCH_SECONDS = 0.0005
@@ -222,24 +224,21 @@ def _require_room(meeting: Path, poll_seconds: float) -> None:
 
 
 def _try_hooks(serving: Serving) -> None:
-    """Register the hooks in a process that ends at once, to test them.
+    """Register the hooks in a process of its own, to test them.
 
-    Files that they open there are closed, and failing hooks would restart workers for ever.
+    Failing ones would restart workers for ever.
 
     Raises
     ------
-    UsageError : that fails; its traceback is on stderr.
+    UsageError : that fails.
     """
     if serving.add_hooks is None:
         return
-    trial = get_context("fork").Process(target=_add_hooks, args=(serving,))
-    trial.start()
-    trial.join()
-    if trial.exitcode:
+    if reason := find_failure(partial(_add_hooks, serving), _HOOKS_SECONDS):
         raise UsageError(
             "The profile's service.hooks must be a function that takes the Flask application.",
-            got=f"'{serving.settings.hooks}', which failed",
-            fix="The traceback is above.",
+            got=f"'{serving.settings.hooks}', {reason},",
+            fix="Correct it.",
         )
 
 

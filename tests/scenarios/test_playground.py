@@ -236,6 +236,46 @@ def test_a_feature_of_whole_numbers_moves_by_whole_numbers(play: Any) -> None:
     expect(page.locator("#value")).to_have_text("11.00")
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("0,7", 0.7), ("0.7", 0.7), ("-0,7", -0.7), ("\u22120.7", -0.7), ("0,128", 0.128), ("1,5e1", 15), (" 7 ", 7)],
+)
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_a_number_is_read_with_a_decimal_comma_too(play: Any, typed: str, value: float, kind: str) -> None:
+    page = play(made_up(describe_feature("a", type=kind), describe_feature("b"))).open().page
+    box(page, "a").fill("")
+    box(page, "a").press_sequentially(typed)
+    expect(box(page, "a")).to_have_value(typed)  # it is not rewritten under the user's fingers
+    if kind == "integer" and value % 1:
+        expect(note_of(page, "a")).to_have_text("must be a whole number")
+    else:
+        expect(page.locator("#value")).to_have_text(f"{value + 5:.2f}")
+
+
+@pytest.mark.parametrize("typed", ["1,234", "1,2,3", "1.2.3", "seven", "0x7", "1e999", "NaN", "-", "٧"])
+def test_what_is_no_number_for_sure_is_told_beside_the_field_and_is_not_missing(play: Any, typed: str) -> None:
+    tab = play(made_up(describe_feature("a", nullable=True), describe_feature("b"))).open()
+    box(tab.page, "a").fill(typed)
+    expect(note_of(tab.page, "a")).to_have_text("must be a number")
+    expect(tab.page.get_by_role("checkbox", name="missing")).not_to_be_checked()
+    expect(tab.page.locator("#prediction")).to_have_class(re.compile("is-stale"))
+    slider(tab.page, "a").press("End")
+    expect(tab.page.locator("#value")).to_have_text("15.00")
+    expect(note_of(tab.page, "a")).to_be_hidden()
+
+
+def test_the_box_of_a_number_moves_by_steps_with_the_keys(play: Any) -> None:
+    page = (
+        play(made_up(describe_feature("a", train_max=1000.0), describe_feature("b", train_min=None, train_max=None)))
+        .open()
+        .page
+    )
+    box(page, "a").press("ArrowUp")
+    expect(box(page, "a")).to_have_value("20")
+    box(page, "b").press("ArrowDown")
+    expect(page.locator("#value")).to_have_text("24.00")
+
+
 def test_features_without_a_training_range_have_a_box_only(play: Any) -> None:
     unseen = describe_feature("unseen", train_min=None, train_max=None, quantiles=dict.fromkeys(("0.05", "0.5")))
     page = play(made_up(unseen, describe_feature("still", train_min=5.0, train_max=5.0), describe_feature("b"))).open().page

@@ -30,6 +30,8 @@ def run(exchange, scope):
     if scope["PATH_INFO"] == "/late":
         threading.Timer(0.2, cut_off, (exchange, 408, b"late")).start()
     body = scope["wsgi.input"].read(1000)
+    if scope["PATH_INFO"] == "/model":
+        return exchange.response_bytes(200, [], scope["HTTP_HOST"].encode())
     exchange.response_bytes(200, [], b"%d of %s" % (len(body), scope["REMOTE_ADDR"].encode()))
     print(len(body), flush=True)
 
@@ -74,6 +76,23 @@ def test_who_is_cut_off_is_answered_and_disconnected_and_its_thread_goes_on(port
         assert found.startswith(b"HTTP/1.1 408 ")
         assert found.endswith(b"late")
     assert ask(port, "/", 3).endswith(b"3 of 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "seen"),
+    [
+        ("/model", "Host: a.example:80\r\n", b"a.example:80"),
+        ("http://b.example/model", "", b"b.example"),
+        ("http://b.example/model", "Host: a.example\r\n", b"a.example"),  # browsers and proxies send the same name twice
+        ("/model", "Host: a.example\r\nHost: b.example\r\n", b"a.example,b.example"),
+        ("/model", "", b""),
+    ],
+)
+def test_a_host_is_that_of_the_header_else_that_of_the_address(port: int, target: str, host: str, seen: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"GET {target} HTTP/1.1\r\n{host}Connection: close\r\n\r\n".encode())
+        found = b"".join(iter(lambda: client.recv(1000), b""))
+    assert found.rpartition(b"\r\n\r\n")[2] == seen
 
 
 def test_after_the_end_of_the_setup_flask_takes_no_hooks() -> None:

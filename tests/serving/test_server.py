@@ -173,7 +173,7 @@ def test_a_port_that_is_taken_is_named(copied: Project) -> None:
 
 
 HOOKS = """
-import os, sys
+import asyncio, os, sys
 from flask import request
 
 def add(app):
@@ -193,6 +193,8 @@ def add(app):
         wish = request.headers.get("X-Wish", "200")
         if wish == "exit":
             sys.exit(3)
+        if wish == "cancel":
+            raise asyncio.CancelledError
         response.status_code = int(wish)
         return response
 
@@ -219,7 +221,7 @@ def test_the_hooks_of_the_profile_run_and_end_no_worker(copied: Project, row: di
     server = Server(copied, PYTHONPATH=str(tmp_path))
     try:
         before = server.wait().headers["X-Pid"]
-        for wish in ("exit", "none", "1000", "99", "101"):
+        for wish in ("exit", "cancel", "none", "1000", "99", "101"):
             found = server.predict(row, **{"X-Wish": wish, "X-Request-ID": f"r-{wish}"})
             assert (found.status_code, found.json()["request_id"]) == (500, f"r-{wish}")
         found = requests.get(f"{server.url}/outside%0ALINE", timeout=5)

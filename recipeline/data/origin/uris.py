@@ -30,7 +30,8 @@ MLFLOW_SCHEMES = frozenset(
     | {"runs", "models", "http", "https", "mlflow-artifacts"}
 )
 
-_PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+)(.*)", re.DOTALL)
+#: The scheme of a URI, its slashes, and the rest. Where they were forgotten, an @ tells that what is before may be a password.
+_PARTS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:)(/+|(?=.*@))(.*)", re.DOTALL)
 
 #: Beginnings of what may follow the path of a URI: parameters, query, fragment.
 _MARKS = re.compile("[;?#]")

@@ -1,13 +1,17 @@
-"""Workers tell their parent that they have begun, or why they cannot."""
+"""Workers tell their parent that they have begun, or why they cannot.
+
+What they call can be tried before.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
@@ -37,7 +41,7 @@ class Failure:
         return UnavailableError(f"A worker of the service cannot begin: {self.words.rstrip('.')}.", fix=fix)
 
 
-def explain(error: Exception) -> Failure:
+def explain(error: BaseException) -> Failure:
     """Return why a worker that `error` ended could not begin."""
     if isinstance(error, RecipelineError):
         return Failure(error.sentence)
@@ -56,14 +60,17 @@ class Beginnings:
     def begin(self, make: Callable[[], T]) -> T:
         """Return what `make` returns in a worker; tell the parent how it ended.
 
-        The parent says an expected failure; a bug leaves its traceback here.
+        The parent says an expected failure; a bug leaves its traceback here. So does a hook that calls sys.exit(0), by which
+        Python would end the worker without a word.
         """
         try:
             made = make()
-        except Exception as error:
+        except BaseException as error:
             failure = explain(error)
             self.tell(failure)
-            if failure.is_bug:
+            if isinstance(error, SystemExit):
+                traceback.print_exc()
+            elif failure.is_bug:
                 raise
             sys.exit(1)
         self.tell()
@@ -82,3 +89,39 @@ class Beginnings:
         lines = os.read(self.ends[0].fileno(), _PIPE_BYTES).decode(errors="replace").splitlines()
         failed = [Failure(line[1:], line[0] == "b", line[0] == "f") for line in lines if line[0] != "+"]
         return len(lines) - len(failed), failed
+
+
+def find_failure(work: Callable[[], object], seconds: float) -> str:
+    """Do `work` in a process that ends with it; return why it failed, "" if not.
+
+    Files that it opens there are closed, and threads that it starts end. It fails too if it takes longer than `seconds`.
+    """
+    told, tell = Pipe(duplex=False)
+    trial = get_context("fork").Process(target=_do, args=(work, tell))
+    trial.start()
+    tell.close()
+    try:
+        if not told.poll(seconds):
+            return f"which did not return within {seconds:g} s"
+        try:
+            return told.recv_bytes().decode()
+        except EOFError:
+            trial.join()
+            return f"which ended its process (exit code {trial.exitcode})"
+    finally:
+        trial.kill()
+        trial.join()
+        told.close()
+
+
+def _do(work: Callable[[], object], tell: Connection) -> None:
+    try:
+        work()
+        reason = ""
+    except BaseException:
+        traceback.print_exc()
+        reason = "which failed; its traceback is above"
+    tell.send_bytes(reason.encode())
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # waits for no thread

@@ -32,6 +32,7 @@ ERROR_CODES = {
     422: "INVALID_PARAMETER_VALUE",
     429: "REQUEST_LIMIT_EXCEEDED",
     500: "INTERNAL_ERROR",
+    501: "NOT_IMPLEMENTED",
     503: "TEMPORARILY_UNAVAILABLE",
 }
 
@@ -57,15 +58,16 @@ def failed(asked: PlainRequest, error: BaseException) -> Response:
 
     It is a refusal, an HTTP error, or a bug, which is logged.
     """
-    # A hook may fail after the answer was made; a status that it aborts with is a bug too, as Flask has it.
+    # A hook may fail after the answer was made; a status that it aborts with is a bug too, as Flask has it. So is an HTTP error
+    # without a status: it would be sent as a 200.
     late = error.original_exception if isinstance(error, InternalServerError) else None
     error = late or error
     if isinstance(error, Refusal):
         return _error(asked, error.status, error.message, error.faults, error.headers)
-    if isinstance(error, HTTPException) and not late:
+    if isinstance(error, HTTPException) and not late and (error.code or error.response):
         if isinstance(error.response, Response):  # abort(response)
             return error.response
-        return _error(asked, error.code or 500, _message(error), (), _headers(error, asked))
+        return _error(asked, int(error.code or 500), _message(error), (), _headers(error, asked))
     _LOG.error("request %s failed", asked.environ.get(ID), exc_info=error)
     return _error(asked, 500, "The service failed. Its log has the error under this request's ID.")
 

@@ -45,6 +45,20 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
     return body
 
 
+def require_plain_chunks(environ: Mapping[str, Any]) -> None:
+    """Refuse a transfer coding other than chunks, which the server passes on as it is.
+
+    A proxy that reads it otherwise would see another end of the body.
+
+    Raises
+    ------
+    Refusal : there is one.
+    """
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise Refusal(501, "The only Transfer-Encoding is chunked, once. Compress a body by Content-Encoding: gzip.")
+
+
 def decode_body(environ: dict[str, Any], body: bytes, most: int) -> bytes:
     """Return the body without its compression, of at most so many bytes.
 

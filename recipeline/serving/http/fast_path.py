@@ -8,7 +8,9 @@ from io import BytesIO
 from typing import IO, Any
 
 from flask import Flask, Request, Response, request, signals
+from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.serving._compat import end_setup
@@ -110,6 +112,15 @@ class Application(Flask):
 
     def _fail(self, error: Exception) -> Response:
         return failed(current(), error)
+
+    def handle_http_exception(self, e: HTTPException) -> HTTPException | ResponseReturnValue:
+        """Handle an HTTP error as Flask does.
+
+        One without a status and an answer, which Flask would send as a 200, is a bug.
+        """
+        if e.code is None and e.response is None:
+            return failed(current(), e)
+        return super().handle_http_exception(e)
 
     def log_exception(self, exc_info: Any) -> None:
         """Do nothing: `failed` logs the error, with the request's ID."""

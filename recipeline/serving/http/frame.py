@@ -12,6 +12,7 @@ from flask import Response
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.serving.http.answers import FACTS, ID, ROUTE, Refusal, failed
+from recipeline.serving.http.body import require_plain_chunks
 from recipeline.serving.http.origins import asks_first, cors_headers, names_host
 from recipeline.serving.logs.background import as_line
 from recipeline.serving.state import Service
@@ -24,6 +25,9 @@ WEBHOOK = "/webhook"
 
 #: Visible ASCII, but for what quotes or makes HTML.
 _REQUEST_ID = re.compile(r"[!#-&(-;=?-\[\]-_a-~]{1,200}")
+
+#: So many characters of a method and of a path are logged: a client may send tens of thousands.
+_LOGGED = 200
 
 #: Makes the answer to a request.
 Work = Callable[[PlainRequest], Response]
@@ -50,7 +54,7 @@ class Frame:
         asked = PlainRequest(environ, populate_request=False)
         try:
             response = work(asked)
-        except (Exception, SystemExit) as error:  # a hook that calls sys.exit() ends its request
+        except BaseException as error:  # a hook that calls sys.exit(), or whose task was cancelled, ends its request
             response = failed(asked, error)
         took = time.perf_counter() - began
         self._count(environ.get(ROUTE, "(none)"), response.status_code, took)
@@ -64,9 +68,10 @@ class Frame:
 
         Raises
         ------
-        Refusal : the request has no valid token, or asks for another host.
+        Refusal : the request has no valid token, asks for another host, or its body has a transfer coding.
         """
         environ, service = asked.environ, self._service
+        require_plain_chunks(environ)
         if service.is_private and not names_host(environ.get("HTTP_HOST", ""), service.settings.hosts):
             raise Refusal(421, "On a loopback address only its own names are answered to. Others belong into service.hosts.")
         if service.settings.cors_origins and asks_first(environ):
@@ -101,8 +106,8 @@ class Frame:
             "time": time.time(),
             "request_id": request_id,
             "remote": asked.environ.get("REMOTE_ADDR", ""),
-            "method": asked.method,
-            "path": asked.path[:200],
+            "method": asked.method[:_LOGGED],
+            "path": asked.path[:_LOGGED],
             "status": status,
             "ms": round(took * 1000, 3),
         }

@@ -127,7 +127,7 @@ class Gateway:
         try:
             line, headers, content = run(self._app, _ENVIRON | scope | {"wsgi.input": body})
             status = read_status(line)
-        except (Exception, SystemExit):  # of a middleware around the application, which has no part in its frame
+        except BaseException:  # of a middleware around the application, which has no part in its frame
             _LOG.exception("a request to %r failed outside of the application", scope["PATH_INFO"])
             status, headers, content = 500, [("Content-Type", "application/json")], _FAILED
         if not body.ended and (body.begun or _is_sent(scope)):

@@ -15,6 +15,8 @@ from recipeline.tracking.connection.failures import unwritable
 
 _SECONDS = 10
 
+_UNREADABLE = "its URI has a host or a port that cannot be read"
+
 #: The databases of MLflow that are asked over a network.
 _DATABASES = frozenset({"postgresql", "mysql", "mssql"})
 
@@ -36,9 +38,11 @@ def ask_once(uri: str) -> None:
         _ = parts.port
         if is_database := parts.scheme.partition("+")[0] in _DATABASES:
             sqlalchemy.make_url(uri)
-    except ValueError:
-        raise unwritable(uri, "its URI has a host or a port that cannot be read") from None
+    except (ValueError, sqlalchemy.exc.ArgumentError):
+        raise unwritable(uri, _UNREADABLE) from None
     if parts.scheme in ("http", "https"):
+        if not parts.hostname:  # its slashes were forgotten
+            raise unwritable(uri, _UNREADABLE)
         with suppress(requests.exceptions.SSLError):
             requests.get(f"{uri.rstrip('/')}/health", timeout=_SECONDS)
     if is_database:

@@ -30,6 +30,7 @@ from recipeline.data.origin.paths import local_path
 from recipeline.data.origin.sources import Source, fetch_download, read_source
 from recipeline.data.origin.uris import NoConnectionError, redact, scrub
 from recipeline.errors import DataError, RecipelineError, UnavailableError
+from recipeline.escape import is_remote
 from recipeline.tracking.connection.failures import unwritable
 from tests.conftest import ROOT, Project, as_recipe, small_recipe
 from tests.data.server import WINES, body, content_of, download, serving, trickle
@@ -272,6 +273,33 @@ def test_redirects_without_end_are_unavailable_and_not_without_a_connection(tmp_
 
 def test_redacting_removes_the_password_of_a_database() -> None:
     assert redact("postgresql+psycopg://u:p@ss@db:5432/mlflow") == "postgresql+psycopg://***@db:5432/mlflow"
+
+
+SLASHLESS = st.builds(
+    lambda scheme, slash, user, word, rest: (f"{scheme}:{slash}{user}:{word}@{rest}", word),
+    st.sampled_from(["http", "https", "HTTP", "s3", "ftp", "postgresql", "mysql+pymysql", "mssql+pyodbc"]),
+    st.sampled_from(["", "/", "//"]),
+    st.text("abcXYZ09._-", min_size=1),
+    st.text("abcXYZ09._-!$%&*+=,/;?#:@", min_size=3).map(lambda word: f"Zq7x{word}Kw9v"),
+    st.sampled_from(["h", "h:80", "h/db", "h/db?a=b"]),
+)
+
+
+@given(SLASHLESS)
+def test_an_address_whose_slashes_were_forgotten_is_no_path_and_shows_no_password(found: tuple[str, str]) -> None:
+    uri, word = found
+    assert is_remote(uri)
+    shown = [redact(uri), scrub(f"no '{uri}/health', no '{uri}'", uri), unwritable(uri, f"Invalid URL '{uri}'").sentence]
+    assert not [text for text in shown if "Zq7x" in text or "Kw9v" in text or word in text]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a.csv", "a:b.csv", "a@b.csv", "rows/a:b@c.csv", "c:/a@b:c.csv", "12:30.csv", "models:/a@champion", "file:/a:b@c.csv"],
+)
+def test_a_path_with_a_colon_or_an_at_is_one_and_is_shown(path: str) -> None:
+    assert redact(path) == path
+    assert is_remote(path) is path.startswith("models:/")
 
 
 def test_a_path_is_where_its_folder_says_and_a_uri_of_another_place_is_none(tmp_path: Path) -> None:

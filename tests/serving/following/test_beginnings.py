@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+import threading
+import time
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
 
 from recipeline.errors import DataError, UnavailableError
-from recipeline.serving.following.beginnings import Beginnings, Failure, explain
+from recipeline.serving.following.beginnings import Beginnings, Failure, explain, find_failure
 from tests.faults import in_fork
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/tmp/a")
@@ -74,3 +78,42 @@ def test_a_service_none_of_whose_workers_can_begin_ends_with_the_sentence(
 ) -> None:
     with pytest.raises(kind, match=words):
         raise explain(error).as_error()
+
+
+@pytest.mark.parametrize("code", [0, 3, "words"])
+def test_a_worker_that_exits_before_it_begins_is_a_bug_that_the_parent_hears_of(
+    code: int | str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    beginnings = Beginnings()
+    assert in_fork(lambda: beginnings.begin(lambda: sys.exit(code))) != 0
+    assert beginnings.read() == (0, [Failure(f"SystemExit: {code}", is_bug=True)])
+    assert "Traceback" in capfd.readouterr().err
+
+
+def wait() -> None:
+    time.sleep(1000)
+
+
+@pytest.mark.parametrize(
+    "work", [lambda: None, lambda: 3, threading.Thread(target=wait).start], ids=["ends", "returns", "has a thread that goes on"]
+)
+def test_work_that_returns_has_no_failure_whatever_it_leaves_behind(work: Callable[[], object]) -> None:
+    assert find_failure(work, 600) == ""
+
+
+@pytest.mark.parametrize(
+    ("work", "seconds", "reason", "is_told"),
+    [
+        (lambda: fail(LookupError("a bug")), 600, "which failed; its traceback is above", True),
+        (lambda: sys.exit(0), 600, "which failed; its traceback is above", True),
+        (lambda: os._exit(0), 600, "which ended its process (exit code 0)", False),
+        (lambda: os.kill(os.getpid(), 9), 600, "which ended its process (exit code -9)", False),
+        (wait, 0.5, "which did not return within 0.5 s", False),
+    ],
+    ids=["raises", "exits", "ends the process", "is killed", "hangs"],
+)
+def test_work_that_does_not_return_fails_for_a_reason(
+    capfd: pytest.CaptureFixture[str], work: Callable[[], object], seconds: float, reason: str, is_told: bool
+) -> None:
+    assert find_failure(work, seconds) == reason
+    assert ("Traceback" in capfd.readouterr().err) is is_told

@@ -145,3 +145,19 @@ def test_a_body_that_ends_before_the_length_it_says_is_refused(client: FlaskClie
         environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(body) + 1)},
     )
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize(("path", "kind"), DOORS)
+@pytest.mark.parametrize("coding", ["gzip, chunked", "identity,chunked", "chunked,chunked", "chunked;q=1", ""])
+def test_a_transfer_coding_that_a_proxy_may_read_otherwise_is_refused(
+    client: FlaskClient, row: Row, path: str, kind: str, coding: str
+) -> None:
+    found = chunked(client, path, kind, written(row, path, kind) + b"\n", **{"Transfer-Encoding": coding})
+    assert (found.status_code, found.get_json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+
+
+@pytest.mark.parametrize(("path", "kind"), DOORS)
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", " chunked"])
+def test_chunks_are_read(client: FlaskClient, row: Row, path: str, kind: str, coding: str) -> None:
+    found = chunked(client, path, kind, written(row, path, kind) + b"\n", **{"Transfer-Encoding": coding})
+    assert found.status_code == 200

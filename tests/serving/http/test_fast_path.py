@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import gzip
 import json
@@ -14,6 +15,7 @@ import pytest
 from flask import Flask, Response, abort, g, got_request_exception, request, request_started
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from recipeline.config.profile import Service as Settings
@@ -194,8 +196,12 @@ def fail(*_: Any) -> Any:
     raise LookupError("of a hook")
 
 
+def cancel(*_: Any) -> Any:
+    raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize("kind", ["before_request", "after_request", "teardown_request", "teardown_appcontext"])
-@pytest.mark.parametrize("hook", [fail, lambda *_: sys.exit(3)], ids=["raises", "exits"])
+@pytest.mark.parametrize("hook", [fail, lambda *_: sys.exit(3), cancel], ids=["raises", "exits", "is cancelled"])
 def test_what_fails_is_a_500_with_the_request_id_which_is_logged(
     make_app: Callable[..., Flask], row: Row, caplog: pytest.LogCaptureFixture, kind: str, hook: Any
 ) -> None:
@@ -219,7 +225,7 @@ def test_what_fails_is_a_500_with_the_request_id_which_is_logged(
         logged = [record for record in caplog.records if record.name == "service"]
         assert [record.getMessage() for record in logged] == ["request r1 failed"]
         assert logged[0].exc_info
-        assert logged[0].exc_info[0] in (LookupError, SystemExit)
+        assert logged[0].exc_info[0] in (LookupError, SystemExit, asyncio.CancelledError)
 
 
 KINDS = ("before_request", "after_request", "teardown_request")
@@ -398,6 +404,17 @@ def test_a_hook_refuses_as_flask_lets_it(make_client: Make, row: Row) -> None:
     for refuse in (lambda: abort(Response("mine", 451)), lambda: abort(451, response=Response("mine", 451))):
         found = post(make_client(add=lambda app, refuse=refuse: app.before_request(refuse)), row)
         assert (found.status_code, found.text) == (451, "mine")
+
+
+def test_a_refusal_without_a_status_is_a_bug_and_lets_nothing_through(
+    make_client: Make, row: Row, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> None:
+        raise HTTPException("Not from here.")
+
+    found = post(make_client(add=lambda app: app.before_request(refuse)), row)
+    assert (found.status_code, found.get_json()["error_code"]) == (500, "INTERNAL_ERROR")
+    assert "Not from here." in caplog.text
 
 
 def test_a_hooked_request_is_counted_and_logged_as_any_other(make_client: Make, row: Row) -> None:

@@ -95,3 +95,25 @@ def test_the_access_log_has_a_line_for_each_request(client: FlaskClient, row: di
     assert len(first["request_id"]) == 32
     assert second["status"] == 404
     assert b"secret" not in b"".join(written)
+
+
+def test_a_line_of_the_access_log_is_short_whatever_a_client_sends(client: FlaskClient) -> None:
+    written: list[bytes] = []
+    log = client.service.access_log = BackgroundLog(written.append, bytes, lambda _: None)
+    client.open("/" + "a" * 60_000, method="A" * 60_000, headers={"X-Request-ID": "a" * 60_000})
+    log.close()
+    (line,) = written
+    assert len(line) < 1000
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_random_paths_and_methods_add_no_labels_to_the_metrics(client: FlaskClient, method: str) -> None:
+    def labels() -> int:
+        return int(client.get("/metrics").text.count("\n"))
+
+    client.open("/first", method=method)
+    labels()
+    before = labels()
+    for number in range(50):
+        client.open(f"/{number}/%00/{{path}}", method=method, headers={"Host": f"h{number}"})
+    assert labels() == before

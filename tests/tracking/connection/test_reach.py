@@ -45,6 +45,17 @@ def test_an_address_that_cannot_be_read_is_unavailable_and_its_password_not_show
     assert SECRET not in str(error.value)
 
 
+@pytest.mark.parametrize("slashes", ["", "/"])
+@pytest.mark.parametrize("scheme", ["http", "https", "postgresql", "postgresql+psycopg", "mysql+pymysql", "mssql", "s3"])
+def test_an_address_without_its_slashes_is_no_path_of_a_store_and_its_password_not_shown(
+    tmp_path: Path, scheme: str, slashes: str
+) -> None:
+    with pytest.raises((UnavailableError, UsageError)) as error:
+        open_store(f"{scheme}:{slashes}u:{SECRET}@h/name", root=tmp_path)
+    assert SECRET not in str(error.value)
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("uri", ["sqlite:////nonexistent/x.db", "mlruns", "", "file:///nonexistent"])
 def test_what_is_on_this_machine_is_not_asked(uri: str) -> None:
     ask_once(uri)

@@ -1,6 +1,9 @@
 /** Tables of text: read with whatever separates their cells, and written the same way. */
 
+import { MINUS } from "./numbers.js";
+
 const SEPARATORS = [";", ",", "\t"];
+const THOUSANDS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** Return the cells of each line that is not empty, and the separator that the first line has most often. */
@@ -20,6 +23,14 @@ export function cellNumber(cell) {
   const text = cell.trim();
   if (text === "") return null;
   return NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : cell;
+}
+
+/** Return the number of a field as JSON has it: as of a cell, and with a decimal comma. `1,234` may be a thousand and more: it stays text, as does what is no number. */
+export function typedNumber(typed) {
+  const text = typed.trim().replace(MINUS, "-");
+  const plain = THOUSANDS.test(text) ? text : text.replace(/^([^.,]*),([^.,]*)$/, "$1.$2");
+  const value = cellNumber(plain);
+  return typeof value === "string" ? typed : value;
 }
 
 /** Return the text of a cell, null where it is empty: "007" is no number. */

@@ -1,6 +1,6 @@
 /** Numbers as people read them, and the round steps between them. */
 
-const MINUS = "−";
+export const MINUS = "−";
 
 /** Return a value as it was meant: 0.1 + 0.2 is 0.3. */
 export function clean(value) {

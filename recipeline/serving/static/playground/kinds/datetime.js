@@ -78,6 +78,7 @@ export class DatetimeKind {
   }
 
   readBox(box) {
+    if (box.validity.badInput) return "?"; // half a date is not a missing one: the service says its rule
     return box.value === "" ? null : isoOf(secondsOf(box.value));
   }
 }

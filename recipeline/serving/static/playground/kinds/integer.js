@@ -11,8 +11,4 @@ export class IntegerKind extends NumberKind {
   stepOf() {
     return 1;
   }
-
-  boxOf() {
-    return { type: "number", step: 1 };
-  }
 }

@@ -1,7 +1,7 @@
 /** Numbers: a slider and a box, and a curve of their effect. */
 
 import { drawCurve } from "../curves.js";
-import { cellNumber } from "../csv.js";
+import { cellNumber, typedNumber } from "../csv.js";
 import { brief, clean, roundStep, spread } from "../numbers.js";
 import { RangedField } from "./ranged.js";
 import { SLIDER_HINT, hasRange } from "./slider.js";
@@ -61,15 +61,23 @@ export class NumberKind {
     return roundStep(high - low, SLIDER_STEPS);
   }
 
-  boxOf(feature) {
-    return { type: "number", step: hasRange(feature) ? this.stepOf(feature) : "any" };
+  /** Return a box of text: an input of numbers drops a decimal comma or takes it for a missing value, as the browser likes. */
+  boxOf({ train_min: low }) {
+    // The keyboard of decimals has no minus on some telephones.
+    return { type: "text", role: "spinbutton", class: "number", inputmode: low !== null && low >= 0 ? "decimal" : "text" };
   }
 
   textOf(value) {
-    return String(clean(value));
+    return typeof value === "number" ? String(clean(value)) : value;
   }
 
   readBox(box) {
-    return Number.isNaN(box.valueAsNumber) ? null : box.valueAsNumber;
+    return typedNumber(box.value);
+  }
+
+  /** Return the round value that so many steps lead to from another. */
+  moved(value, feature, steps) {
+    const step = hasRange(feature) ? this.stepOf(feature) : 1;
+    return clean((Math.round(value / step) + steps) * step);
   }
 }

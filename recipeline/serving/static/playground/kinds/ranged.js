@@ -17,7 +17,7 @@ export class RangedField {
     if (hasRange(feature)) this.#slider = new Slider(feature, `slider-${place}`, { ...described, ...this.#sliding(changed) });
     this.#box = element("input", {
       id: `box-${place}`, "aria-label": `${feature.name}, as a ${kind.noun}`, autocomplete: "off", ...described, ...kind.boxOf(feature),
-      oninput: () => this.#type(changed),
+      oninput: () => this.#type(changed), onkeydown: (event) => this.#key(event, changed),
     });
     this.main = this.#slider?.input ?? this.#box;
     this.inputs = [this.#box];
@@ -48,8 +48,19 @@ export class RangedField {
     changed(value);
   }
 
+  /** Move a number by a step with the keys that move numbers. */
+  #key(event, changed) {
+    const steps = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    const value = this.#kind.readBox(this.#box);
+    if (!steps || !this.#kind.moved || typeof value !== "number" || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    this.#box.value = this.#kind.textOf(this.#kind.moved(value, this.#feature, steps), this.#feature);
+    this.#type(changed);
+  }
+
   #slide(value) {
-    if (this.#slider) this.#slider.code = value === null ? null : this.#kind.codeOf(value);
+    const code = value === null ? null : this.#kind.codeOf(value);
+    if (this.#slider) this.#slider.code = Number.isFinite(code) ? code : null; // a text that is no number has no place on the line
   }
 
   #withoutRange() {
