@@ -1,6 +1,6 @@
 """Workers tell their parent that they have begun, or why they cannot.
 
-What they call can be tried before.
+Work that they all begin with can be tried before, in a process of its own.
 """
 
 from __future__ import annotations
