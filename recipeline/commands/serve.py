@@ -45,7 +45,10 @@ def serve(recipe: str, profile: str, host: str, port: str, insecure: str) -> Res
 
     host, number = host or "127.0.0.1", _port(port)
     settings = open_settings(recipe, profile)
-    tokens = tuple(token.strip() for token in os.environ.get(TOKENS, "").split(",") if token.strip())
+    stated = os.environ.get(TOKENS, "")
+    tokens = tuple(token.strip() for token in stated.split(",") if token.strip())
+    if stated and not tokens:  # who sets it wants the service to be closed
+        raise UsageError(f"{TOKENS} is set and holds no token.", fix="Make one with `openssl rand -hex 32`, or unset it.")
     if not all(re.fullmatch(r"[!-~]+", token) for token in tokens):
         raise UsageError(
             f"The tokens in {TOKENS} must be letters, digits and signs of ASCII: no header of HTTP can hold others.",

@@ -152,6 +152,16 @@ def test_a_service_that_cannot_start_says_so_in_one_sentence(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("tokens", [",", " ", " , ,"])
+def test_a_variable_of_tokens_that_holds_none_does_not_open_the_service(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tokens: str
+) -> None:
+    monkeypatch.setenv("RECIPELINE_SERVICE_TOKENS", tokens)
+    done = project.run("serve")
+    assert done.exit_code == 2
+    assert "RECIPELINE_SERVICE_TOKENS is set and holds no token." in done.stderr
+
+
 @pytest.mark.parametrize("tokens", ["schlüssel", "good, two words", os.fsdecode(b"\xff")])
 def test_a_token_that_no_header_can_hold_is_refused_at_the_start(
     project: Project, monkeypatch: pytest.MonkeyPatch, tokens: str
