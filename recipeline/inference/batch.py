@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from recipeline.data.checking.causes import compare_names
 from recipeline.data.checking.conditions import find_broken
 from recipeline.data.checking.numbers import TEXT_TYPES
+from recipeline.data.kinds.every import KINDS
 from recipeline.data.origin.prefetch import read_ahead, write_behind
 from recipeline.data.reading.pieces import Piece, Table
 from recipeline.data.reading.plain_lines import Fields, PlainLines, read_plain
@@ -224,7 +225,7 @@ class Job:
     def _layout(self) -> Layout:
         schema = self._pattern.schema
         for place, feature in self._numbers.items() if _has_text(self._first) else ():
-            kind = pa.bool_() if self.asked.features[feature].type == "boolean" else pa.float64()
+            kind = pa.bool_() if KINDS[self.asked.features[feature].type].holds(pa.bool_()) else pa.float64()
             schema = schema.set(place, pa.field(schema.names[place], kind))
         return replace(self._pattern, schema=schema).extended(self.asked.columns)
 

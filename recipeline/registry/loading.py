@@ -200,7 +200,9 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     """
     from recipeline.inference.golden import answers_golden, has_limits, limits_golden, says_golden
 
-    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("evaluate"), "(none)")
+    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("evaluate"), "")
+    if not run_id:
+        raise UnavailableError(f"{uri} has no golden rows: it was never evaluated.", fix="Evaluate its model, and register it.")
     golden = reader.load(GOLDEN, run_id)
     try:
         model = load_version(reader, version)
