@@ -60,7 +60,7 @@ def trickle(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.send_header("Content-Length", "100000")
     request.end_headers()
-    for _ in range(1200):  # a minute, where nobody gives up
+    for _ in range(200):
         request.wfile.write(b"x")
         request.wfile.flush()
         time.sleep(0.05)

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recipeline.artifacts import METRICS, MODEL_INFO, OUT_OF_FOLD, TEST, TRAIN
-from recipeline.config.recipe import Recipe
+from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.target_codes import NUMBERS
 from recipeline.inference.interval import FittedInterval, Interval, fit_constant
 from recipeline.inference.model_info import Feature, ModelInfo, Target, choose_sample, describe_feature, describe_model
 from recipeline.records import read_record, to_plain
 from recipeline.tracking.artifacts.manifest import Reader
-from tests.conftest import Project, as_recipe, small_recipe
+from tests.conftest import ROOT, Project, as_recipe, small_recipe
 
 MEASURED: Any = {"threshold": None, "coverage": 0.75, "test_rows": 4}
 INTERVAL = Interval(0.9, "constant", -1.0, 1.5)
@@ -101,6 +102,17 @@ def test_a_description_leaves_the_rows_as_they_are(wines: pd.DataFrame, recipe: 
     before = wines.copy()
     describe_model(recipe, wines, NUMBERS, INTERVAL, None, candidate="Forest", **MEASURED)
     pd.testing.assert_frame_equal(wines, before)
+
+
+def test_interval_and_description_take_no_time_to_speak_of(wines: pd.DataFrame) -> None:
+    train, recipe = pd.concat([wines] * 4), load_recipe(ROOT / "recipe.yaml", {})
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        interval = fit_constant(train["quality"].to_numpy(), np.full(len(train), 5.6))
+        describe_model(recipe, train, NUMBERS, interval, None, candidate="Forest", **MEASURED)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.1
 
 
 def test_evaluate_describes_the_best_candidate_and_its_interval_of_out_of_fold_predictions(trained: Project) -> None:

@@ -79,7 +79,7 @@ class Server:
         """Send a signal; return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.end_by_itself()
+        return self.end_by_itself(20)
 
     def end_by_itself(self, seconds: float = 60) -> int:
         """Return the exit code; kill a process that does not end in time.

@@ -45,7 +45,7 @@ def test_a_service_starts_answers_and_ends_with_the_code_of_its_signal(server: S
     metrics = requests.get(f"{server.url}/metrics", timeout=10).text
     assert 'http_requests_total{path="/predict",status="200"} 1.0' in metrics
     server.process.send_signal(signal.SIGTERM)
-    assert server.end_by_itself() == 143
+    assert server.end_by_itself(20) == 143
     assert "Traceback" not in server.log.read_text()
     with pytest.raises(requests.ConnectionError):
         session.get(f"{server.url}/healthz", timeout=5)
@@ -70,7 +70,7 @@ def test_a_client_that_never_sends_all_of_its_request_is_cut_off_at_the_end(serv
         client.sendall(HEAD % 9 + b"{")
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
-        assert server.end_by_itself() == 143
+        assert server.end_by_itself(25) == 143
 
 
 def test_the_metrics_of_all_workers_add_up_also_those_of_one_that_died(server: Server, row: dict[str, float]) -> None:

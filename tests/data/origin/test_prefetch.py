@@ -45,7 +45,7 @@ def test_the_next_item_is_being_made_while_one_is_used() -> None:
 
     ahead = read_ahead(items())
     assert next(ahead) == 0
-    assert begun[1].wait(60)
+    assert begun[1].wait(5)
     assert list(ahead) == [1]
 
 

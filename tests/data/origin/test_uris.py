@@ -84,7 +84,7 @@ def test_a_server_that_never_answers_is_given_up_on_in_time(tmp_path: Path) -> N
         start = time.monotonic()
         with pytest.raises(NoConnectionError):
             fetch_download(download(url), tmp_path, seconds=1)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 2
 
 
 def test_a_body_that_trickles_in_is_given_up_on_in_time(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_body_that_trickles_in_is_given_up_on_in_time(tmp_path: Path) -> None:
         start = time.monotonic()
         with pytest.raises(NoConnectionError, match="no answer within 1 s"):
             fetch_download(download(url), tmp_path / "cache", seconds=1)
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 2
     assert not (tmp_path / "cache").exists()
 
 
@@ -104,7 +104,7 @@ def test_a_body_that_trickles_in_from_a_uri_is_given_up_on_too(
         start = time.monotonic()
         with pytest.raises(NoConnectionError):
             read_source(url, recipe, folder=tmp_path, cache=tmp_path)
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 2
 
 
 def test_an_absolute_path_and_a_file_uri_are_taken_as_they_are(tmp_path: Path, recipe: Recipe) -> None:

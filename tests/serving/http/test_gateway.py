@@ -88,6 +88,7 @@ def test_slow_bodies_keep_nobody_waiting_and_are_cut_off_in_time(server: Server,
     is_chunked = "chunked" in length
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20)) for _ in range(400)]
+        begun = time.monotonic()
         for client in clients:
             client.sendall(head("/predict", "application/json", length) + (b"1\r\n{\r\n" if is_chunked else b"{"))
         for path, headers in (("/healthz", {}), ("/readyz", {}), ("/model", BEARER)):
@@ -97,6 +98,7 @@ def test_slow_bodies_keep_nobody_waiting_and_are_cut_off_in_time(server: Server,
         if more:
             send_until_answered(clients, more)
         assert {status_of(client) for client in clients} == {408}
+        assert time.monotonic() - begun < SECONDS + 3
         for client in clients:  # and the connection is closed, also where the client does not close it
             with contextlib.suppress(ConnectionResetError):
                 while client.recv(65536):

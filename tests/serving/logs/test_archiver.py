@@ -213,7 +213,7 @@ def test_an_archive_that_is_away_for_a_while_is_told_and_gets_everything_afterwa
     assert place.read() == ([float(number) for number in range(10)], 0)
 
 
-def wait(until: Callable[[], bool], seconds: float = 60) -> None:
+def wait(until: Callable[[], bool], seconds: float = 5) -> None:
     deadline = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < deadline
@@ -222,14 +222,14 @@ def wait(until: Callable[[], bool], seconds: float = 60) -> None:
 
 def test_a_slow_archive_keeps_nobody_from_writing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(module, "put", lambda *given: (asked.set(), go_on.wait(60), put(*given)))
+    monkeypatch.setattr(module, "put", lambda *given: (asked.set(), go_on.wait(10), put(*given)))
     place.write(0, 5)
     archiver = place.archiver(pause_seconds=0.01)
     archiver.start()
-    assert asked.wait(60)
+    assert asked.wait(5)
     began = time.monotonic()
     place.write(0, 50)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     go_on.set()
     archiver.close()
     assert place.read() == ([float(number) for number in range(55)], 0)

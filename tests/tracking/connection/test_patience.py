@@ -184,7 +184,7 @@ def test_what_is_polled_is_asked_twice_at_most_and_not_announced(heard: list[str
         began = time.monotonic()
         with pytest.raises(MlflowException, match="503"):
             ask(answers.uri)
-        assert time.monotonic() - began < 20  # MLflow asks for minutes
+        assert time.monotonic() - began < 2
     assert len(answers.asked) == 2
     assert heard == []
     with serving(Answers([503, 503, 503, 200])) as answers:
@@ -197,7 +197,7 @@ def test_a_server_that_asks_for_a_longer_pause_is_not_waited_for_beyond_the_end(
         began = time.monotonic()
         with pytest.raises(MlflowException, match="503"):
             ask(answers.uri)
-        assert limit <= time.monotonic() - began < limit + 20
+        assert limit <= time.monotonic() - began < limit + 2
     assert len(heard) == (1 if limit else 0)
 
 

@@ -80,7 +80,7 @@ def test_a_path_that_cannot_be_a_store_is_unavailable_and_left_as_it_is(tmp_path
     start = time.monotonic()
     with pytest.raises(UnavailableError, match="must be reachable and writable") as error:
         open_store(f"sqlite:///{name}", root=tmp_path)
-    assert time.monotonic() - start < 20  # MLflow asks a database for 100 s
+    assert time.monotonic() - start < 3
     assert error.value.exit_code == 6
     assert "\n" not in error.value.sentence
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a file"
@@ -110,7 +110,7 @@ def test_a_server_that_nobody_runs_is_unavailable_within_seconds(tmp_path: Path)
     start = time.monotonic()
     with pytest.raises(UnavailableError, match=r"The MLflow store http://\*\*\*@127\.0\.0\.1:\d+ must be") as error:
         open_store(uri, root=tmp_path)
-    assert time.monotonic() - start < 20  # MLflow asks a server for minutes
+    assert time.monotonic() - start < 5
     assert "secret" not in error.value.sentence
 
 
