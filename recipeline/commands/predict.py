@@ -14,7 +14,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import is_fetched_project, open_session
 from recipeline.cli.options import check_rows, choose_word, session_options
 from recipeline.cli.rows import open_model
-from recipeline.cli.scoring.results import PredictedFile, PredictValues, SampleAnswer
+from recipeline.cli.scoring.results import PredictedFile, PredictValues, SampleAnswer, say_rejected
 from recipeline.data.origin.paths import local_path, local_paths, split_uri
 from recipeline.data.origin.uris import redact
 from recipeline.errors import UnavailableError, UsageError, missing_rows
@@ -215,7 +215,7 @@ def _record(session: Session, run: StepRun | None, metrics: Mapping[str, float])
 def _words(model: NamedModel, tally: Tally, target: Path, aside: Path | None, seconds: float) -> list[str]:
     lines = [f"{tally.predicted:,} rows predicted in {seconds:.1f} s ({tally.rows / seconds:,.0f} rows/s): {target}"]
     if aside:
-        lines.append(f"{tally.rejected:,} bad row{'s' if tally.rejected != 1 else ''} set aside: {aside}")
+        lines.append(say_rejected(tally.rejected, str(aside)))
     return [*lines, *_warn(model, tally.unseen, tally.left_out)]
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from recipeline.data.checking.causes import compare_names
 from recipeline.data.checking.conditions import find_broken
-from recipeline.data.checking.numbers import TEXT_TYPES
+from recipeline.data.checking.numbers import is_text
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.origin.prefetch import read_ahead, write_behind
 from recipeline.data.reading.pieces import Piece, Table
@@ -147,7 +147,7 @@ class Job:
         """
         columns = list(rows.columns)
         for place, feature in self._numbers.items():
-            if _is_text(columns[place].type) or _is_text(self._pattern.schema.types[place]):
+            if is_text(columns[place].type) or is_text(self._pattern.schema.types[place]):
                 columns[place] = pa.array(numbers[:, feature], from_pandas=True)
         return self._as_batch([*columns, *self.asked.answer(numbers)], self.output, self._layout)
 
@@ -208,11 +208,12 @@ class Job:
         """
         if not is_parquet(self.output):
             return {}
-        types = self._pattern.schema.types
+        types, is_csv = self._pattern.schema.types, _has_text(self._first)
+        places = {self._columns.index(feature.name): number for number, feature in enumerate(self.asked.features)}
         return {
-            self._columns.index(feature.name): number
-            for number, feature in enumerate(self.asked.features)
-            if feature.is_numeric and (_has_text(self._first) or not _is_text(types[self._columns.index(feature.name)]))
+            place: number
+            for place, number in places.items()
+            if self.asked.features[number].is_numeric and (is_csv or not is_text(types[place]))
         }
 
     @cached_property
@@ -289,10 +290,6 @@ def _as_text(column: pa.Array, mark: str) -> pa.Array:
         return pc.replace_substring(pc.cast(column, pa.string()), ".", mark)
     plain = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     return column if plain else pc.cast(column, pa.string())
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return any(is_one(kind) for is_one in TEXT_TYPES)
 
 
 def _has_text(table: Table) -> bool:

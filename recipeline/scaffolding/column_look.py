@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recipeline.data.checking.causes import UNKNOWN, Cause, find_causes, most_likely
-from recipeline.data.checking.numbers import LARGEST, NUMBER, TEXT_TYPES, show_field
+from recipeline.data.checking.numbers import LARGEST, NUMBER, is_text, show_field
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.formats import IN_RECIPE, SettingNames
 
@@ -105,14 +105,14 @@ class Look:
     def _keep_examples(self, fields: pa.Array) -> None:
         """Keep the first field of each likely cause why it is no number."""
         of_any = ((UNKNOWN, np.zeros(1, dtype=int)),)
-        for cause, places in find_causes(fields, self.decimal) if _is_text(fields.type) else of_any:
+        for cause, places in find_causes(fields, self.decimal) if is_text(fields.type) else of_any:
             self.examples.setdefault(cause, show_field(fields[int(places[0])].as_py()))
 
     def _look_at_digits(self, values: pa.Array, numbers: np.ndarray) -> None:
         """Note whole numbers that are likely names."""
         if pa.types.is_floating(values.type):
             return
-        if _is_text(values.type):
+        if is_text(values.type):
             self.is_padded = bool(pc.any(pc.match_substring_regex(values, r"^\s*0[0-9]+\s*$")).as_py())
         large = np.flatnonzero(np.abs(numbers) >= _LONG)
         texts = [str(values[int(place)].as_py()).strip() for place in large[:_LOOKED_AT]]
@@ -219,7 +219,3 @@ class Look:
 
     def _with_point(self, text: str) -> str:
         return text if self.decimal == "." else text.replace(self.decimal, ".", 1)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return any(is_one(kind) for is_one in TEXT_TYPES)

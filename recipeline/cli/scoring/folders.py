@@ -16,7 +16,7 @@ from recipeline.batch.scoring import PartTask, predict_part
 from recipeline.cli.engine import own_packages
 from recipeline.cli.rows import open_model
 from recipeline.cli.scoring.places import input_files
-from recipeline.cli.scoring.results import PredictedFolder
+from recipeline.cli.scoring.results import PredictedFolder, say_rejected
 from recipeline.cli.scoring.worker import Failed, WorkerModel, predict_in_worker
 from recipeline.data.origin.paths import local_paths, split_uri
 from recipeline.data.origin.stores.objects import is_store
@@ -196,9 +196,7 @@ def _words(values: PredictedFolder, plan: Plan, share: Share, missing: Sequence[
     again = f", {share.changed:,} of them again, since their files have changed" if share.changed else ""
     lines.append(f"{own}parts predicted: {values.done:,}{again}; done before: {values.reused:,}.")
     if values.rejected:
-        lines.append(
-            f"{values.rejected:,} bad row{'s' if values.rejected != 1 else ''} set aside: {values.output.rstrip('/')}/_rejects"
-        )
+        lines.append(say_rejected(values.rejected, f"{values.output.rstrip('/')}/_rejects"))
     if plan.reason and shard.of > 1:
         lines.append(f"{plan.wanted.files[0].label} is not divided among shards: {plan.reason}.")
     elif shard.of > parts:

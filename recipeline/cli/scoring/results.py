@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
+def say_rejected(rows: int, place: str) -> str:
+    """Return the sentence on bad rows that are kept at a place."""
+    return f"{rows:,} bad row{'s' if rows != 1 else ''} set aside: {place}"
+
+
 @dataclass(frozen=True)
 class SampleAnswer:
     """The model's sample row and the answer to it, by column; None: missing."""

@@ -32,6 +32,11 @@ FINITE = f"must be finite, and at most {LARGEST:.2g} in size"
 _LONGEST_TEXT = 40
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text."""
+    return any(is_one(kind) for is_one in TEXT_TYPES)
+
+
 def holds_numbers(kind: pa.DataType) -> bool:
     """Whether a column of this type can be read as numbers.
 
@@ -39,7 +44,7 @@ def holds_numbers(kind: pa.DataType) -> bool:
     """
     if pa.types.is_dictionary(kind):
         return holds_numbers(kind.value_type)
-    return any(is_one(kind) for is_one in (*NUMERIC_TYPES, *TEXT_TYPES))
+    return is_text(kind) or any(is_one(kind) for is_one in NUMERIC_TYPES)
 
 
 def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +61,7 @@ def read_numbers(values: pa.Array, name: str, na: Sequence[str] = (), *, decimal
     if not holds_numbers(values.type):
         raise DataError(f"The column '{name}' must hold numbers.", got=f"the type {values.type}", fix="Convert it.")
     values = without_dictionary(values)
-    if any(is_text(values.type) for is_text in TEXT_TYPES):
+    if is_text(values.type):
         numbers, missing = _read_text(values, na, decimal)
     else:
         numbers = _as_floats(values)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recipeline.data.checking.numbers import TEXT_TYPES
+from recipeline.data.checking.numbers import is_text
 from recipeline.data.kinds.described import Described, DescribedValues
 
 
@@ -143,7 +143,7 @@ class Kind(ABC):
         """Whether a column of this Arrow type can be read."""
         if pa.types.is_dictionary(kind):
             return self.accepts(kind.value_type)
-        return any(is_text(kind) for is_text in TEXT_TYPES) or pa.types.is_null(kind) or self.holds(kind)
+        return is_text(kind) or pa.types.is_null(kind) or self.holds(kind)
 
     def broken(self, values: Values, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each rule of a column with a mask of the rows that break it.

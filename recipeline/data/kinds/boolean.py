@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.data.checking.numbers import TEXT_TYPES, holds_numbers, missing_codes, read_words, without_dictionary
+from recipeline.data.checking.numbers import holds_numbers, is_text, missing_codes, read_words, without_dictionary
 from recipeline.data.kinds.base import Rules, Values, Whole
 from recipeline.data.kinds.described import Described, DescribedValues
 from recipeline.data.kinds.number import Number
@@ -36,7 +36,7 @@ class Boolean(Number):
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return 1.0 and 0.0. Words for true and false are TRUE and FALSE, in any case."""
         values = without_dictionary(values)
-        if not any(is_text(values.type) for is_text in TEXT_TYPES):
+        if not is_text(values.type):
             numbers = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
             missing = np.isnan(numbers) | np.isin(numbers, missing_codes(na))
             unreadable = ~missing & ~np.isin(numbers, (0.0, 1.0))

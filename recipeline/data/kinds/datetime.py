@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipeline.data.checking.numbers import TEXT_TYPES, read_words, without_dictionary
+from recipeline.data.checking.numbers import is_text, read_words, without_dictionary
 from recipeline.data.kinds.base import Kind, Rules, Values, Whole
 from recipeline.data.kinds.described import Described, DescribedValues
 from recipeline.data.kinds.number import histogram
@@ -39,7 +39,7 @@ class Datetime(Kind):
     def read(self, values: pa.Array, na: Sequence[str], rules: Rules) -> Values:
         """Return datetime64[us]. Text is ISO 8601, or of the column's `format`."""
         values = without_dictionary(values)
-        if not any(is_text(values.type) for is_text in TEXT_TYPES):
+        if not is_text(values.type):
             typed, missing = _as_microseconds(values), values.is_null().to_numpy(zero_copy_only=False)
             return Values(typed, missing, np.isnat(typed) & ~missing)
         text, is_missing = read_words(values, na)

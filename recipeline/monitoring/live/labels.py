@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recipeline.data.checking.causes import NO_NUMBER, UNKNOWN, Cause, as_sentence, cause_of, compare_names
-from recipeline.data.checking.numbers import TEXT_TYPES, read_numbers, show_field
+from recipeline.data.checking.numbers import is_text, read_numbers, show_field
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.pieces import Table
 from recipeline.data.target_codes import NUMBERS, TargetCodes
@@ -172,7 +172,7 @@ def _read_names(column: pa.Array) -> list[str]:
     DataError : they are neither text nor whole numbers.
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not any(is_one(kind) for is_one in (*TEXT_TYPES, pa.types.is_integer, pa.types.is_null)):
+    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
         raise DataError(f"The column '{REQUEST_ID}' must hold text.", got=f"the type {column.type}", fix="Convert it.")
     return [name or "" for name in column.cast(pa.string()).to_pylist()]
 
