@@ -91,8 +91,8 @@ def describe_step(run: StepRun) -> StepValues:
 def reconcile(session: Session, run: StepRun) -> Entry | None:
     """Reconcile the registry and say what was found; return the completed change.
 
-    A command that was killed left it open; None: there was none. Whoever types that command again wants the same change, not
-    another one.
+    A command that was killed left it open; None: there was none. A user who types that command again wants the same change,
+    not another one.
     """
     registry = session.registry
     for note in registry.reconcile(session.changed_by(run)):

@@ -264,7 +264,7 @@ def test_a_run_that_cannot_be_marked_as_failed_is_only_logged(store: Store, capl
 
 
 def delete(store: Store, run_id: str, *, is_purged: bool) -> None:
-    """Delete a run; with its rows, as `mlflow gc` and a store that is restored leave it."""
+    """Delete a run; purged, with its rows, as in a store that is restored."""
     store.client.delete_run(run_id)
     if is_purged:
         with closing(sqlite3.connect(store.uri.removeprefix("sqlite:///"))) as database, database:
