@@ -23,6 +23,7 @@ from recipeline.cli.process import ProcessCommand, import_libraries
 from recipeline.errors import EXIT_BROKEN, UsageError
 
 if TYPE_CHECKING:
+    from recipeline.orchestration.session import Session
     from recipeline.orchestration.step import Step
     from recipeline.registry.results import Entry
     from recipeline.tracking.runs import StepRun
@@ -85,6 +86,22 @@ def registry_command(name: str) -> Callable[[Callable[..., str]], EntryPoint]:
 def describe_step(run: StepRun) -> StepValues:
     """Return the run of a step for ``--json``."""
     return StepValues(dict(run.lineage), run.own_tags, run.params, run.metrics, run.artifacts)
+
+
+def reconcile(session: Session, run: StepRun) -> Entry | None:
+    """Reconcile the registry and say what was found; return the completed change.
+
+    A command that was killed left it open; None: there was none. A user who types that command again wants the same change,
+    not another one.
+    """
+    registry = session.registry
+    for note in registry.reconcile(session.changed_by(run)):
+        session.reporter.say(f"warning: {note}")
+    done = registry.completed
+    if done is not None:
+        change = f"{done.kind}, version {done.before or 'none'} to {done.after}"
+        session.reporter.say(f"entry {done.number} of the ledger ({change}) was interrupted; it is completed now")
+    return done
 
 
 def record_change(run: StepRun, entry: Entry) -> None:

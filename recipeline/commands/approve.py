@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
-from recipeline.cli.command import record_change, registry_command
+from recipeline.cli.command import reconcile, record_change, registry_command
 from recipeline.errors import UnavailableError
 from recipeline.monitoring.wording import describe_shadow
 from recipeline.orchestration.session import Session
 from recipeline.promotion.results import MEAN_PREDICTOR
 from recipeline.registry.ledger import APPROVE
 from recipeline.registry.loading import load_golden
+from recipeline.registry.results import Entry
 from recipeline.registry.shadow import find_shadow
 from recipeline.registry.stages import CHALLENGER, CHAMPION
+from recipeline.registry.versions import Registry
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags
 
@@ -31,8 +33,9 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
     Example: recipeline approve --reason "reviewed with the laboratory"
     """
     registry, changed_by = session.registry, session.changed_by(run)
-    for note in registry.reconcile(changed_by):
-        session.reporter.say(f"warning: {note}")
+    done = reconcile(session, run)
+    if done is not None and done.kind == APPROVE and done.after == registry.champion_number() and version in ("", done.after):
+        return _record(run, registry, done)
     challenger, champion = registry.version(version) if version else registry.holder(CHALLENGER), registry.holder(CHAMPION)
     if challenger is None:
         raise UnavailableError("No challenger to approve.", fix="Register one: `python -m steps.register`.")
@@ -53,10 +56,17 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
         for line in describe_shadow(shadow, session.recipe.task):
             session.reporter.say(line)
     entry = registry.change(number, expected=now, kind=APPROVE, reason=reason or "no reason given", changed_by=changed_by)
+    if entry is None and (newest := registry.newest(APPROVE)) is not None and newest.after == number:
+        entry = newest  # by another user, at the same time
     if entry is None:
         raise UnavailableError(
             f"Production changed while version {number} was approved: it is no longer version {now or 'none'}.",
             fix="Run promote again: the challenger must pass the gate against the new Production.",
         )
+    return _record(run, registry, entry)
+
+
+def _record(run: StepRun, registry: Registry, entry: Entry) -> str:
+    """Save the approval in the run; return what the command says of it."""
     record_change(run, entry)
-    return f"version {number} is approved and in Production of {registry.name} (entry {entry.number} of the ledger)"
+    return f"version {entry.after} is approved and in Production of {registry.name} (entry {entry.number} of the ledger)"

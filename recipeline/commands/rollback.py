@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipeline.cli.command import record_change, registry_command
+from recipeline.cli.command import reconcile, record_change, registry_command
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.promotion.gate import loses_real_rows
@@ -20,6 +20,8 @@ from recipeline.tracking.runs import StepRun
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+    from recipeline.registry.results import Entry
+
 
 @registry_command("rollback")
 @click.option("--version", default="", show_default="the previous Production", help="The registered version to restore.")
@@ -28,7 +30,8 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
     """Restore the previous version in Production, or the one named.
 
     The version that is rolled back is withdrawn: it is no longer promoted automatically, and a second rollback skips it. A
-    version trained on synthetic rows never replaces one trained on real rows.
+    version trained on synthetic rows never replaces one trained on real rows. A rollback that was interrupted, or that another
+    user made at the same time, is not repeated.
 
     \b
     Reads:  the ledger; the version's golden rows
@@ -36,11 +39,13 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
     Example: recipeline rollback --reason "grades too high"
     """
     registry, changed_by = session.registry, session.changed_by(run)
-    for note in registry.reconcile(changed_by):
-        session.reporter.say(f"warning: {note}")
+    done = reconcile(session, run)
     while True:
         champion = registry.holder(CHAMPION)
         now = str(champion.version) if champion else ""
+        if done is not None and done.kind == ROLLBACK and done.after == now and version in ("", now):
+            record_change(run, done)
+            return _describe_done(done)
         target = _named(registry, version, champion) if version else _before(session, champion)
         load_golden(session.reader.fresh(), registry.version(target))
         entry = registry.change(target, expected=now, kind=ROLLBACK, reason=reason or "no reason given", changed_by=changed_by)
@@ -51,9 +56,20 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
                 f"Production changed during the rollback: it is no longer version {now or 'none'}.",
                 fix="See `history`, and roll back again if it is still needed.",
             )
+        newest = registry.newest(ROLLBACK)
+        done = newest if newest is not None and newest.before == now else None  # of the version that was to go
     record_change(run, entry)
     withdrawn = f"; version {now} is withdrawn" if now else ""
     return f"version {target} is back in Production of {registry.name}{withdrawn} (entry {entry.number} of the ledger)"
+
+
+def _describe_done(entry: Entry) -> str:
+    """Return what a rollback says that was made already."""
+    return (
+        f"version {entry.after} is in Production: version {entry.before} was rolled back by {entry.actor} at "
+        f"{entry.when:%Y-%m-%d %H:%M:%S} UTC and is withdrawn (entry {entry.number} of the ledger)\n"
+        "To go back further, run rollback again."
+    )
 
 
 def _named(registry: Registry, version: str, champion: ModelVersion | None) -> str:

@@ -67,6 +67,8 @@ class Reading:
     faults: Mapping[str, str] = field(default_factory=dict)
     #: The highest number of an entry, valid or not.
     last: int = 0
+    #: How the key differs from the one that signed the newest signed entry; empty if it does not, or none is signed.
+    key_fault: str = ""
 
     @property
     def head(self) -> Entry | None:
@@ -126,7 +128,8 @@ class Ledger:
         entries: list[Entry] = []
         faults: dict[str, str] = {}
         expected, head = 1, ""
-        for version in reversed(search_versions(self._client, self.name)):
+        versions = search_versions(self._client, self.name)
+        for version in reversed(versions):
             number = int(version.version)
             faults |= {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number)}
             expected = number + 1
@@ -144,7 +147,7 @@ class Ledger:
             entries.append(entry)
             head = str(version.tags.get(_HASH, entry.hash))
         faults = {**self._head_faults(entries, expected), **faults}
-        reading = Reading(tuple(entries), last=expected - 1)
+        reading = Reading(tuple(entries), last=expected - 1, key_fault=self._key_fault(versions))
         return replace(reading, faults={name: text for name, text in faults.items() if name not in reading.acknowledged})
 
     def append(
@@ -243,6 +246,21 @@ class Ledger:
         if self._key and not hmac.compare_digest(self._sign(entry).encode(), str(version.tags.get(_MAC, "")).encode()):
             return "is not signed with this key"
         return ""
+
+    def _key_fault(self, versions: list[ModelVersion]) -> str:
+        """Return how the key differs from the one of the newest signed entry.
+
+        Entries that are appended then are faults to those who have the other key.
+        """
+        newest = next((version for version in versions if version.tags.get(_MAC)), None)
+        if newest is None:
+            return ""
+        if not self._key:
+            return f"Entries of {self.name} are signed, and RECIPELINE_LEDGER_KEY is not set."
+        entry = _parse(newest)
+        if entry is None or hmac.compare_digest(self._sign(entry).encode(), str(newest.tags[_MAC]).encode()):
+            return ""
+        return f"Entry {newest.version} of {self.name} is signed with another key than the present RECIPELINE_LEDGER_KEY."
 
     def _head_note(self) -> str:
         """Return the note of the newest entry, kept outside of the ledger.

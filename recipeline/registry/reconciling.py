@@ -31,10 +31,10 @@ class Reconciler:
         self._store, self._client, self._name = store, view, versions.name
         self._ledger, self._versions, self._stages = ledger, versions, stages
 
-    def finish(self) -> None:
-        """Complete the newest change of the ledger, and close a note.
+    def finish(self) -> Entry | None:
+        """Complete the newest change of the ledger, and close a note; return the change.
 
-        They are left open by a command that was stopped.
+        They are left open by a command that was stopped. None: there was no such change, or it was undone.
         """
         reading = self._ledger.read()
         head, change = reading.head, reading.newest_change
@@ -43,13 +43,15 @@ class Reconciler:
         ):
             self._ledger.close(head)
         if change is None or change.state != OPEN:
-            return
+            return None
         if self._versions.exists(change.after):
             self.carry_out(change)
-        elif change.kind == EXTERNAL:
+            return change
+        if change.kind == EXTERNAL:
             self._ledger.close(change)
         else:
             self._undo(change)
+        return None
 
     def _undo(self, entry: Entry) -> None:
         """Restore the state before `entry`, whose version is deleted.

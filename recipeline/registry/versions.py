@@ -43,6 +43,8 @@ class Registry(Lookup):
         self._stages = Stages(self._view, name)
         self.ledger = Ledger(self._view, name, key=ledger_key)
         self._reconciler = Reconciler(store, self._view, self.ledger, self, self._stages)
+        #: The interrupted change that the last `reconcile` completed; None: there was none.
+        self.completed: Entry | None = None
 
     def register(
         self,
@@ -113,6 +115,11 @@ class Registry(Lookup):
         if not is_there:
             raise UnavailableError(f"The run {run_id} of the model was deleted meanwhile.", fix="Train the candidates again.")
 
+    def newest(self, kind: str) -> Entry | None:
+        """Return the newest change of Production if it is of `kind`; else None."""
+        change = self.ledger.read().newest_change
+        return change if change is not None and change.kind == kind else None
+
     def describe(self, version: str, description: str) -> None:
         """Give a version another description."""
         self._client.update_model_version(self.name, version, description=description)
@@ -179,12 +186,15 @@ class Registry(Lookup):
     def reconcile(self, changed_by: ChangedBy) -> list[str]:
         """Complete interrupted changes, record external ones, and update stages.
 
-        Returns a sentence for each external change.
+        Returns a sentence for each external change, and one where the key of the ledger is missing or another one; `completed`
+        is the interrupted change.
         """
         with self.locked():
-            self._reconciler.finish()
+            self.completed = self._reconciler.finish()
             notes = self._reconciler.record_external_change(changed_by)
             self._sync()
+            if fault := self.ledger.read().key_fault:
+                notes.append(f"{fault} Set the key: `doctor` finds fault with the entries that are written without it.")
             return notes
 
     def _sync(self) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunData, RunInfo, RunInputs, RunTag
+from mlflow.exceptions import MlflowException
 
+from recipeline.errors import UnavailableError
 from recipeline.tracking._compat import RUN_NAME
+from recipeline.tracking.connection.failures import is_missing
 from recipeline.tracking.connection.store import now_ms
 from recipeline.tracking.tags import RunTags
 
@@ -43,6 +46,26 @@ class KnownRuns:
     def keep(self, run: Run) -> None:
         """Keep a run of this command's own, whose changes it knows."""
         self._runs[run.info.run_id] = run
+
+
+def as_deleted(client: MlflowClient, run_id: str, error: BaseException) -> UnavailableError | None:
+    """Return the error of an open run that was deleted from the store, for `error`.
+
+    By a person, or by `restore`, which replaces the store. None where `error` does not say that something is missing, or where
+    the run is there.
+    """
+    if not isinstance(error, MlflowException) or not is_missing(error):
+        return None
+    try:
+        if client.get_run(run_id).info.lifecycle_stage == "active":
+            return None
+    except MlflowException as answer:
+        if not is_missing(answer):
+            return None
+    return UnavailableError(
+        f"The run {run_id} was deleted from the store while it was at work.",
+        fix="Run the command again, at a time when nobody restores the store or deletes its runs.",
+    )
 
 
 def closed_run(

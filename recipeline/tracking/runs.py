@@ -23,7 +23,7 @@ from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.failures import retry_conflict
 from recipeline.tracking.connection.patience import parting
 from recipeline.tracking.connection.store import now_ms
-from recipeline.tracking.known_runs import closed_run
+from recipeline.tracking.known_runs import as_deleted, closed_run
 from recipeline.tracking.lineage import lineage_tags, newest_tag
 from recipeline.tracking.new_run import create_run
 from recipeline.tracking.tags import PREFIX, RunTags, bare
@@ -293,6 +293,8 @@ def open_run(
         if run is not None:
             with suppress(Exception), parting(error, client.tracking_uri):
                 run.save_tags()
+        if deleted := as_deleted(client, run_id, error):
+            raise deleted from None
         fail_run(client, run_id, error)
         raise
 

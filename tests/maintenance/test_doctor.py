@@ -8,7 +8,7 @@ import pytest
 from recipeline.maintenance.doctor import REPAIR, Finding, examine_files, examine_machine, examine_registry
 from recipeline.orchestration.session import Session
 from recipeline.records import to_plain
-from recipeline.registry.ledger import PROMOTE
+from recipeline.registry.ledger import PROMOTE, Ledger
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
 from tests.conftest import close_stores
@@ -74,6 +74,20 @@ def test_a_version_in_production_by_alias_stage_and_ledger_is_ok(session: Sessio
         "Version 1 of SmallModel is in Production, alias and stage.",
         "The ledger of SmallModel is complete: 1 entries.",
     ]
+    assert broken(session) == []
+
+
+def test_signatures_that_are_not_checked_for_want_of_the_key_are_a_note(session: Session) -> None:
+    def notes() -> list[str]:
+        return [finding.what for finding in examine_registry(session) if finding.state == "note" and "ledger" in finding.what]
+
+    register(session, "a")
+    assert notes() == []
+    session.registry.ledger = Ledger(session.store.client, "SmallModel", key="secret")
+    promote(session, "1")
+    session.registry.ledger = Ledger(session.store.client, "SmallModel")
+    (note,) = notes()
+    assert note.endswith("RECIPELINE_LEDGER_KEY is not set. Signatures were not checked.")
     assert broken(session) == []
 
 

@@ -337,6 +337,17 @@ def test_a_registry_with_a_key_signs_what_it_writes(store: Store) -> None:
     assert list(Registry(store, NAME, ledger_key="other").ledger.read().faults) == ["entry 1"]
 
 
+def test_whoever_changes_a_signed_ledger_without_its_key_is_told(store: Store) -> None:
+    registry = Registry(store, NAME, ledger_key="secret")
+    add(store, registry, "a")
+    promote(registry, "1")
+    assert registry.reconcile(ANN) == []
+    (note,) = Registry(store, NAME).reconcile(ANN)
+    assert note.startswith("Entries of Toy.ledger are signed, and RECIPELINE_LEDGER_KEY is not set.")
+    (note,) = Registry(store, NAME, ledger_key="other").reconcile(ANN)
+    assert "signed with another key" in note
+
+
 def test_the_same_model_that_another_machine_registers_meanwhile_is_there_once(
     store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

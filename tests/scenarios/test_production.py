@@ -17,10 +17,13 @@ import pandas as pd
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+import recipeline.commands.rollback
 from recipeline.cli.main import COMMANDS
 from recipeline.registry.ledger import Ledger
+from recipeline.tracking.connection.client import RegistryClient
 from tests.conftest import NAME, MakeProject, Outcome, Project, few_trees, find_command, forget_mlflow, move_store, undrawn
 from tests.faults import in_fork
+from tests.registry.helpers import stopped_at
 
 pytestmark = pytest.mark.xdist_group("production")
 
@@ -140,6 +143,49 @@ def test_rollback_goes_back_withdraws_and_walks_past_the_withdrawn(served: Proje
     assert "version 2 is withdrawn" in outcome.stderr
     assert "No earlier version of Production to restore." in outcome.stderr
     assert str(served.production().version) == "1"
+    assert broken(served) == []
+
+
+@pytest.mark.parametrize("write", range(1, 8))
+def test_a_rollback_that_was_killed_and_is_typed_again_goes_back_once(served: Project, write: int) -> None:
+    served.ok("main", model="dt", promote="always")  # 1, 2 and 3 were in Production: a second step would be one
+    with stopped_at(RegistryClient, write) as names:
+        served.run("rollback")
+    assert len(names) == write, names
+    outcome = served.ok("rollback")
+    assert str(served.production().version) == "2"
+    assert [term["kind"] for term in values(served, "history")][-1] == "rollback"
+    assert served_versions(served) == ["1", "2", "3", "2"]
+    assert "Traceback" not in outcome.stderr
+    assert broken(served) == []
+
+
+def test_of_two_rollbacks_at_once_one_is_carried_out(served: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.ok("main", model="dt", promote="always")
+    check = recipeline.commands.rollback.load_golden
+
+    def be_slow(*words: Any) -> Any:
+        monkeypatch.setattr(recipeline.commands.rollback, "load_golden", check)
+        assert in_fork(lambda: served.ok("rollback")) == 0
+        return check(*words)
+
+    monkeypatch.setattr(recipeline.commands.rollback, "load_golden", be_slow)
+    second = served.ok("rollback")
+    assert "version 2 is in Production: version 3 was rolled back by" in second.stdout
+    assert str(served.production().version) == "2"
+    served.ok("rollback")
+    assert str(served.production().version) == "1"
+
+
+@pytest.mark.parametrize("write", range(1, 7))
+def test_an_approval_that_was_killed_and_is_typed_again_is_done(served: Project, write: int) -> None:
+    for name, value in {"held_against": "2", "gate_passed": "true"}.items():
+        served.client.set_model_version_tag(NAME, "3", f"recipeline.{name}", value)
+    with stopped_at(RegistryClient, write) as names:
+        served.run("approve")
+    assert len(names) == write, names
+    assert "version 3 is approved and in Production" in served.ok("approve").stdout
+    assert served_versions(served) == ["1", "2", "3"]
     assert broken(served) == []
 
 

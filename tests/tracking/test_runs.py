@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from recipeline.artifacts import DATASET, FINGERPRINT, LEAK_AUDIT, TRAIN, VERDICT
 from recipeline.data.results import LeakAudit
@@ -258,6 +261,47 @@ def test_a_run_that_cannot_be_marked_as_failed_is_only_logged(store: Store, capl
     with caplog.at_level(logging.WARNING):
         fail_run(store.client, "0123", ValueError("a bug"))
     assert "Run 0123 could not be marked as FAILED." in caplog.text
+
+
+def delete(store: Store, run_id: str, *, is_purged: bool) -> None:
+    """Delete a run; purged, with its rows, as in a store that is restored."""
+    store.client.delete_run(run_id)
+    if is_purged:
+        with closing(sqlite3.connect(store.uri.removeprefix("sqlite:///"))) as database, database:
+            for table in ("tags", "latest_metrics", "metrics", "params", "runs"):
+                database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+
+
+@pytest.mark.parametrize("is_purged", [True, False])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda run: run.log_scores(run.id, "m-" + "0" * 32, {"r2": 0.5}),
+        lambda run: run.set_lineage({}),
+        lambda run: create_child(run, "b", {}) and run.close(),
+        lambda _: None,  # until its end
+    ],
+)
+def test_a_run_that_is_deleted_while_it_is_at_work_is_unavailable(
+    store: Store, write: Callable[[StepRun], object], is_purged: bool
+) -> None:
+    def work() -> None:
+        with open_run(store.client, "train", store.experiment("toy"), WHO) as run:
+            run.tag(mode="append")
+            delete(store, run.id, is_purged=is_purged)
+            write(run)
+
+    with pytest.raises(UnavailableError, match=r"The run \w+ was deleted from the store while it was at work\."):
+        work()
+
+
+def test_a_missing_thing_of_a_run_that_is_there_stays_its_own_failure(store: Store) -> None:
+    with (
+        pytest.raises(MlflowException, match="not found"),
+        open_run(store.client, "train", store.experiment("toy"), WHO) as run,
+    ):
+        store.client.get_run("0" * 32)
+    assert store.client.get_run(run.id).info.status == "FAILED"
 
 
 def test_an_artifact_of_a_run_without_it_is_unavailable(store: Store) -> None:

@@ -39,6 +39,9 @@ _NO_ANSWER_TYPES = (
 #: The packages whose errors are those of an object store that did not answer, or refused; none of them need be installed.
 _OBJECT_STORES = {"azure", "boto3", "botocore", "google", "s3transfer"}
 
+#: How SQLite says that another process holds a database.
+_LOCKED = "database is locked"
+
 _STORAGE_ERRNOS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -97,14 +100,17 @@ def _is_refusal(error: BaseException, words: str, status: int, code: str, uri: s
 
 
 def unwritable(uri: str, reason: str) -> UnavailableError:
-    """Return the error for a store that is unavailable, full or read-only.
+    """Return the error for a store that is unavailable, locked, full or read-only.
 
     `reason` is one line.
     """
+    is_locked = _LOCKED in reason
     return UnavailableError(
         f"The MLflow store {redact(uri)} must be reachable and writable.",
         got=f"'{scrub(reason, uri)}'",
-        fix="Check that it exists, that you have write permission, and that the disk is not full.",
+        fix="Wait for the process that holds it (`fuser` names it for a file), or stop it, and try again."
+        if is_locked
+        else "Check that it exists, that you have write permission, and that the disk is not full.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sqlite3
+import stat
 import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
@@ -117,6 +118,30 @@ def has_room(path: Path) -> bool:
 def is_writable(path: Path) -> bool:
     """Whether this user may write a SQLite file, and what SQLite keeps beside it."""
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
+def share(lock: Path, database: Path) -> None:
+    """Give a lock file that this user made the rights of the database beside it.
+
+    As SQLite does with the files that it keeps there. Otherwise a colleague who may write the store could not lock it, nor its
+    owner after one command of root's.
+    """
+    with suppress(OSError):
+        rights = database.stat()
+        number = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            own = os.fstat(number)
+            mode = stat.S_IMODE(own.st_mode) | (stat.S_IMODE(rights.st_mode) & 0o666)
+            if own.st_uid != os.geteuid() or own.st_nlink != 1 or not stat.S_ISREG(own.st_mode):
+                return
+            if own.st_gid != rights.st_gid:
+                os.fchown(number, -1, rights.st_gid)  # else the mode would be for another group
+            if mode != stat.S_IMODE(own.st_mode):
+                os.fchmod(number, mode)
+            if own.st_uid != rights.st_uid and own.st_uid == 0:
+                os.fchown(number, rights.st_uid, -1)
+        finally:
+            os.close(number)
 
 
 def check_readable(path: Path) -> None:

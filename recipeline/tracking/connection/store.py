@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -217,15 +218,16 @@ def artifact_root(location: str | None, root: Path) -> str | None:
 
 
 def store_lock(uri: str) -> filelock.BaseFileLock:
-    """Return the lock of a store: beside a SQLite file, or one per machine.
+    """Return the lock of a store: beside a SQLite file, or one per machine and user.
 
-    A server's database isolates writers of several machines.
+    A server's database isolates writers of several machines, and so of several users: in the temporary folder, no user may
+    take a lock that another one made.
     """
     file = sqlite.path_of(uri)
     if file:
         path = file.with_name(f"{file.name}.lock")
     else:
-        path = Path(tempfile.gettempdir()) / f"recipeline-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+        path = Path(tempfile.gettempdir()) / f"recipeline-{os.geteuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     # One lock object per path and process: the same thread may then take it again.
     return filelock.FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
 
@@ -247,6 +249,9 @@ def held(lock: filelock.BaseFileLock, uri: str) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise unwritable(uri, str(error)) from None
+    database = sqlite.path_of(uri)
+    if database:
+        sqlite.share(Path(lock.lock_file), database)
     try:
         yield
     finally:

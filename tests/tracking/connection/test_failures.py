@@ -152,6 +152,11 @@ def test_a_reason_that_lies_deeper_is_found() -> None:
         work()
 
 
+def test_a_database_that_another_process_holds_is_told_apart_from_a_full_disk() -> None:
+    assert "Wait for the process that holds it" in unwritable("sqlite:///a.db", "database is locked").sentence
+    assert "the disk is not full" in unwritable("sqlite:///a.db", "database or disk is full").sentence
+
+
 CONFLICTS = [
     sqlite3.IntegrityError("UNIQUE constraint failed: datasets.experiment_id"),
     sqlalchemy.exc.IntegrityError("INSERT", {}, Exception("duplicate")),

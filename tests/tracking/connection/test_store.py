@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -212,6 +213,44 @@ def test_a_store_that_stays_locked_is_unavailable(store: Store, monkeypatch: pyt
         holder.join()
     with held(store.lock(), store.uri):
         pass
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o660, 0o666])
+def test_whoever_may_write_a_store_may_lock_it(store: Store, mode: int) -> None:
+    database, lock = Path(store.uri.removeprefix("sqlite:///")), Path(store.lock().lock_file)
+    before = os.umask(0o077)
+    try:
+        lock.unlink(missing_ok=True)
+        database.chmod(mode)
+        with held(store.lock(), store.uri):
+            assert lock.stat().st_mode & 0o666 == mode
+        database.chmod(0o666)  # its owner shares it later
+        with held(store.lock(), store.uri):
+            assert lock.stat().st_mode & 0o666 == 0o666
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file of another user is made by root")
+def test_a_lock_that_root_makes_is_of_the_stores_owner(store: Store, tmp_path: Path) -> None:
+    database, lock = Path(store.uri.removeprefix("sqlite:///")), Path(store.lock().lock_file)
+    lock.unlink(missing_ok=True)
+    os.chown(database, 65534, 65534)
+    with held(store.lock(), store.uri):
+        assert (lock.stat().st_uid, lock.stat().st_gid) == (65534, 65534)
+    lock.unlink()
+    (tmp_path / "another").touch()
+    lock.hardlink_to(tmp_path / "another")
+    with held(store.lock(), store.uri):
+        assert lock.stat().st_uid == 0, "a file with another name is none of ours"
+
+
+def test_users_of_one_machine_have_locks_of_their_own_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    uri, paths = "http://127.0.0.1:5000", set()
+    for user in (0, 1000, 1001):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        paths.add(module.store_lock(uri).lock_file)
+    assert len(paths) == 3
 
 
 def test_the_same_thread_can_take_the_lock_again(store: Store) -> None:
