@@ -30,6 +30,7 @@ from recipeline.orchestration.chain import check_steps
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
 from recipeline.tracking.datasets import tag_digests
+from recipeline.tracking.lineage import run_of_version
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import RunTags, VersionTags, run_id_tag
 
@@ -213,7 +214,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     if champion is None:
         return _replace(session, run, data)[0], "these rows alone: no version is in Production yet"
     new = _read_new(session, data)
-    ingested = champion.tags[run_id_tag("ingest")]
+    ingested = run_of_version(champion, "ingest")
     old = session.reader.load(DATASET, ingested)
     if recipe.patterns:
         recipe = recipe.with_columns(

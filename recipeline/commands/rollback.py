@@ -66,7 +66,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
 def _describe_done(entry: Entry) -> str:
     """Return what a rollback says that was made already."""
     return (
-        f"version {entry.after} is in Production: version {entry.before} was rolled back by {entry.actor} at "
+        f"version {entry.after} is in Production: version {entry.before or 'none'} was rolled back by {entry.actor} at "
         f"{entry.when:%Y-%m-%d %H:%M:%S} UTC and is withdrawn (entry {entry.number} of the ledger)\n"
         "To go back further, run rollback again."
     )

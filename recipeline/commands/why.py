@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from recipeline.cli.output.terminal import local_time
 from recipeline.errors import UnavailableError
 from recipeline.orchestration.provenance import Provenance, explain_version
 from recipeline.orchestration.session import Session
-from recipeline.registry.stages import CHAMPION
+from recipeline.registry.stages import CHAMPION, NO_STAGE
 from recipeline.reports.summary import tabulate
 
 
@@ -39,7 +40,9 @@ def why(session: Session, version: str) -> tuple[Any, str]:
 
 def _words(found: Provenance) -> str:
     tags, decision = found.tags, found.decision
-    lines = [f"{found.name} version {found.version}, {found.stage}: {tags.get('candidate', 'unknown')}"]
+    candidate = tags.get("candidate", "registered by other means than the chain")
+    stage = "in no stage" if found.stage == NO_STAGE else found.stage
+    lines = [f"{found.name} version {found.version}, {stage}: {candidate}"]
     lines += [
         f"In Production from {local_time(term.since)} until {local_time(term.until) if term.until else 'now'} "
         f"({term.kind} by {term.actor}): {term.reason}."
@@ -51,12 +54,16 @@ def _words(found: Provenance) -> str:
         lines.append(f"Withdrawn: {tags['withdrawn']}.")
     keys = ["data_source", "data_digest", "split_method", "git_commit", "git_dirty", "recipe_digest", "training_rows"]
     keys += ["source_uri", "source_version"]  # of a version that was transferred
-    lines += ["", tabulate(["", "value"], [(key, _short(tags[key])) for key in keys if key in tags])]
-    runs = [(step, run.run_id, run.state) for step, run in found.runs.items()]
-    lines += ["", tabulate(["step", "run ID", "state"], runs)]
-    figures = [(name, f"{value:.4f}") for name, value in sorted(found.metrics.items()) if name != "cv_fold_score"]
-    parameters = sorted(found.params.items())
-    lines += ["", tabulate(["metric", "value"], figures), "", tabulate(["parameter", "value"], parameters)]
+    tables: dict[tuple[str, ...], Sequence[Sequence[object]]] = {
+        ("", "value"): [(key, _short(tags[key])) for key in keys if key in tags],
+        ("step", "run ID", "state"): [(step, run.run_id, run.state) for step, run in found.runs.items()],
+        ("metric", "value"): [
+            (name, f"{value:.4f}") for name, value in sorted(found.metrics.items()) if name != "cv_fold_score"
+        ],
+        ("parameter", "value"): sorted(found.params.items()),
+    }
+    for names, rows in tables.items():
+        lines += ["", tabulate(names, rows)] if rows else []
     if found.before:
         lines += ["", f"Changes since version {found.before}:"]
         lines += [f"  {line}" for line in found.differences] or ["  none recorded"]

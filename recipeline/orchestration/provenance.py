@@ -81,7 +81,7 @@ def explain_version(session: Session, version: ModelVersion) -> Provenance:
         decision=decision,
         terms=[term for term in terms(session.registry.ledger.read().changes) if term.version == str(version.version)],
         before=str(before.version) if before else None,
-        differences=differing_components(session, *lineages) if before else [],
+        differences=differing_components(session, *lineages) if before and all(lineages) else [],
     )
 
 
@@ -99,13 +99,16 @@ def _before(session: Session, version: ModelVersion) -> ModelVersion | None:
 def differing_components(session: Session, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Return a line per component that differs between two lineages.
 
-    A lineage has run IDs by step.
+    A lineage has run IDs by step, of those that were run.
     """
     lines = []
     for step in session.order:
         if before.get(step) == now.get(step):
             continue
-        pair = [session.find_run(lineage.get(step, "")) for lineage in (before, now)]
+        if step not in before or step not in now:
+            lines.append(f"{step}: run in one of the two only")
+            continue
+        pair = [session.find_run(lineage[step]) for lineage in (before, now)]
         parts = [recorded(session.reader, run).components if run else {} for run in pair]
         if not all(parts):
             lines.append(f"{step}: unknown: its upstream run was deleted")

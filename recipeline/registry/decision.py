@@ -24,7 +24,7 @@ from recipeline.registry.shadow import find_shadow
 from recipeline.registry.tries import count_looks, look_of, record_attempt
 from recipeline.registry.versions import Registry
 from recipeline.tracking.artifacts.manifest import Reader
-from recipeline.tracking.lineage import find_fitted
+from recipeline.tracking.lineage import find_fitted, run_of_version
 from recipeline.tracking.models import feature_names, model_id_of
 from recipeline.tracking.runs import StepRun
 from recipeline.tracking.tags import VersionTags, run_id_tag
@@ -112,7 +112,9 @@ def decide(
     except UnavailableError as error:
         if champion is None:
             raise
-        return Decision("kept", "not-comparable", f"the two cannot be compared: {error.sentence}", passed=False)
+        return Decision(
+            "kept", "not-comparable", f"the two cannot be compared: {error.sentence.removesuffix('.')}", passed=False
+        )
     opponent = f"version {champion.version}" if champion else "the mean predictor"
     decision = judge(
         rule,
@@ -151,7 +153,7 @@ def require_champion(champion: ModelVersion, reader: Reader) -> None:
     try:
         if run_id_tag("train") in tags:
             reader.require_model(model_id_of(champion), tags[run_id_tag("train")])
-            reader.load(GOLDEN, tags[run_id_tag("evaluate")])
+            reader.load(GOLDEN, run_of_version(champion, GOLDEN.step))
         else:  # registered by other means: there are no digests of its files
             feature_names(f"models:/{champion.name}/{champion.version}")
     except UnavailableError as error:

@@ -25,6 +25,7 @@ from recipeline.registry.stages import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from recipeline.registry.versions import Registry
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
+from recipeline.tracking.lineage import run_of_version
 from recipeline.tracking.models import feature_names, input_names, load_model, model_id_of
 from recipeline.tracking.tags import VersionTags, run_id_tag
 
@@ -200,9 +201,7 @@ def load_golden(reader: Reader, version: ModelVersion) -> Any:
     """
     from recipeline.inference.golden import answers_golden, has_limits, limits_golden, says_golden
 
-    uri, run_id = f"models:/{version.name}/{version.version}", version.tags.get(run_id_tag("evaluate"), "")
-    if not run_id:
-        raise UnavailableError(f"{uri} has no golden rows: it was never evaluated.", fix="Evaluate its model, and register it.")
+    uri, run_id = f"models:/{version.name}/{version.version}", run_of_version(version, GOLDEN.step)
     golden = reader.load(GOLDEN, run_id)
     try:
         model = load_version(reader, version)

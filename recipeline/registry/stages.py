@@ -18,6 +18,8 @@ from recipeline.tracking.connection.store import search_versions
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PRODUCTION, STAGING, ARCHIVED = "Production", "Staging", "Archived"
+#: MLflow's word for no stage.
+NO_STAGE = "None"
 
 
 def holder(client: MlflowClient | View, name: str, alias: str) -> ModelVersion | None:

@@ -37,6 +37,22 @@ def lineage_of_version(version: ModelVersion, steps: tuple[str, ...]) -> dict[st
     return {step: run_id for step, run_id in ids.items() if run_id}
 
 
+def run_of_version(version: ModelVersion, step: str) -> str:
+    """Return the ID of the run of `step` that a version was made by.
+
+    Raises
+    ------
+    UnavailableError : none is known.
+    """
+    run_id = str(version.tags.get(run_id_tag(step), ""))
+    if not run_id:
+        raise UnavailableError(
+            f"models:/{version.name}/{version.version} has no run of {step}: it was registered by other means than the chain.",
+            fix="Register a version with `make pipeline`, or restore one with `recipeline rollback`.",
+        )
+    return run_id
+
+
 def lineage_of(run: Run, steps: tuple[str, ...]) -> dict[str, str]:
     """Return the run IDs of the upstream `steps` of `run` and its own, in order."""
     ids = {step: run.data.tags.get(run_id_tag(step), "") for step in steps}

@@ -131,7 +131,7 @@ def test_a_version_whose_golden_rows_were_changed_is_unavailable(toy: Toy) -> No
 
 def test_a_version_that_was_never_evaluated_is_unavailable(store: Store) -> None:
     run, model_id = log_toy(store)
-    with pytest.raises(UnavailableError, match="has no golden rows: it was never evaluated"):
+    with pytest.raises(UnavailableError, match="has no run of evaluate: it was registered by other means"):
         load_golden(Reader(store.client), register(store, model_id, run.id))
 
 

@@ -16,11 +16,13 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
+from sklearn.linear_model import LinearRegression
 
 import recipeline.commands.rollback
 from recipeline.cli.main import COMMANDS
 from recipeline.registry.ledger import Ledger
 from recipeline.tracking.connection.client import RegistryClient
+from recipeline.tracking.models import log_model
 from tests.conftest import NAME, MakeProject, Outcome, Project, few_trees, find_command, forget_mlflow, move_store, undrawn
 from tests.faults import in_fork
 from tests.registry.helpers import stopped_at
@@ -187,6 +189,40 @@ def test_an_approval_that_was_killed_and_is_typed_again_is_done(served: Project,
     assert "version 3 is approved and in Production" in served.ok("approve").stdout
     assert served_versions(served) == ["1", "2", "3"]
     assert broken(served) == []
+
+
+@pytest.fixture
+def foreign(served: Project) -> Project:
+    """The project with a version of other means than the chain in Production."""
+    served.client.set_registered_model_alias(NAME, "champion", register_by_hand(served))
+    return served
+
+
+def register_by_hand(project: Project) -> str:
+    """Register a model as MLflow's own examples do; return the version's number."""
+    rows = pd.read_csv(project.data, sep=";")
+    client, features = project.client, rows.drop(columns="quality")
+    with mlflow.start_run(experiment_id="0") as run:
+        made = log_model(LinearRegression().fit(features, rows["quality"]), run.info.run_id, features, packages={"sklearn"})
+    return str(client.create_model_version(NAME, f"models:/{made[0]}", run.info.run_id, model_id=made[0]).version)
+
+
+@pytest.mark.parametrize(("command", "params"), [("monitor", {}), ("retrain", {"data": "wines.csv"})])
+def test_what_needs_the_runs_of_a_version_that_has_none_says_so(foreign: Project, command: str, params: dict[str, str]) -> None:
+    outcome = foreign.run(command, **{name: str(foreign.folder / value) for name, value in params.items()})
+    assert outcome.exit_code == 6
+    assert "models:/SmallModel/4 has no run of" in outcome.stderr
+    assert "registered by other means than the chain" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_version_of_other_means_is_told_as_such_and_can_be_left(foreign: Project) -> None:
+    told = foreign.ok("why").stdout
+    assert "SmallModel version 4, in no stage: registered by other means than the chain" in told
+    assert "Changes since version 3:\n  none recorded" in told
+    assert "┌──┬" not in told, "an empty table"
+    assert "deleted" not in told
+    assert "version 2 is back in Production" in foreign.ok("rollback").stdout
 
 
 def test_a_withdrawn_version_is_not_promoted_automatically_and_always_lifts_it(served: Project) -> None:

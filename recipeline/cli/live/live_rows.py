@@ -23,9 +23,9 @@ from recipeline.data.origin.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHALLENGER, CHAMPION
-from recipeline.tracking.lineage import lineage_of_version
+from recipeline.tracking.lineage import lineage_of_version, run_of_version
 from recipeline.tracking.runs import StepRun
-from recipeline.tracking.tags import VersionTags, run_id_tag
+from recipeline.tracking.tags import VersionTags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,12 +72,11 @@ class LiveData:
         rows: ShadowRows | None = getattr(self.rows, "shadow", None)
         if rows is None or self.challenger is None:
             return None
-        tags = self.challenger.tags
         known = [] if learned is None else [learned]
         with suppress(UnavailableError):  # a version that was registered by other means, or whose run was deleted
-            info = session.reader.load(MODEL_INFO, tags.get(run_id_tag(MODEL_INFO.step), ""))
+            info = session.reader.load(MODEL_INFO, run_of_version(self.challenger, MODEL_INFO.step))
             if [(it.name, it.type) for it in info.features] == [(it.name, it.type) for it in self.info.features]:
-                found = session.reader.load(TRAINING_ROWS, tags.get(VersionTags.REGISTER_RUN_ID, ""))
+                found = session.reader.load(TRAINING_ROWS, self.challenger.tags.get(VersionTags.REGISTER_RUN_ID, ""))
                 known.append(found["row"].to_numpy())
         return rows.report(np.concatenate(known) if known else None)
 
@@ -126,7 +125,7 @@ def open_live(
     run.set_lineage(lineage_of_version(champion, session.order))
     session.find_columns(run.lineage)
     run.tag(model_version=champion.version, input=redact(data) or "the service's log")
-    if not run.has(BASELINE):
+    if not run.reader.has(BASELINE, run_of_version(champion, BASELINE.step)):
         raise UnavailableError(
             f"Version {champion.version} has no baseline: it was evaluated by an earlier version of the library.",
             fix="Run `make pipeline`, or retrain.",

@@ -15,7 +15,7 @@ from recipeline.data.origin.uris import redact, scrub
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHAMPION
-from recipeline.tracking.tags import run_id_tag
+from recipeline.tracking.lineage import run_of_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +218,7 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
 
     Raises
     ------
-    UnavailableError : no version is in Production, or the log has no rows.
+    UnavailableError : no version is in Production, the chain did not register it, or the log has no rows.
     DataError : `data` is no log, or none of its rows has a label.
     """
     champion = session.registry.holder(CHAMPION)
@@ -226,9 +226,9 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
         raise UnavailableError(
             f"No version of {session.registry.name} in Production whose log could be read.", fix="Run `make pipeline`."
         )
-    session.find_columns({COLUMN_PROFILE.step: champion.tags[run_id_tag(COLUMN_PROFILE.step)]})
+    session.find_columns({COLUMN_PROFILE.step: run_of_version(champion, COLUMN_PROFILE.step)})
     require_logged(session.recipe)
-    info = session.reader.load(MODEL_INFO, champion.tags[run_id_tag(MODEL_INFO.step)])
+    info = session.reader.load(MODEL_INFO, run_of_version(champion, MODEL_INFO.step))
     now, version = time.time(), str(champion.version)
     known = read_late_labels(session, labels, info)
     if not data:

@@ -53,18 +53,25 @@ class Refusal(Exception):
         self.status, self.message, self.faults, self.headers = status, message, faults, headers or {}
 
 
+def is_answer(error: HTTPException) -> bool:
+    """Whether an HTTP error has a status or an answer.
+
+    One without is a bug of its raiser: Flask would send it as a 200.
+    """
+    return error.code is not None or error.response is not None
+
+
 def failed(asked: PlainRequest, error: BaseException) -> Response:
     """Return the answer to a request that failed with `error`.
 
     It is a refusal, an HTTP error, or a bug, which is logged.
     """
-    # A hook may fail after the answer was made; a status that it aborts with is a bug too, as Flask has it. So is an HTTP error
-    # without a status: it would be sent as a 200.
+    # A hook may fail after the answer was made; a status that it aborts with is a bug too, as Flask has it.
     late = error.original_exception if isinstance(error, InternalServerError) else None
     error = late or error
     if isinstance(error, Refusal):
         return _error(asked, error.status, error.message, error.faults, error.headers)
-    if isinstance(error, HTTPException) and not late and (error.code or error.response):
+    if isinstance(error, HTTPException) and not late and is_answer(error):
         if isinstance(error.response, Response):  # abort(response)
             return error.response
         return _error(asked, int(error.code or 500), _message(error), (), _headers(error, asked))

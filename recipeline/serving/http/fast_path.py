@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request as PlainRequest
 
 from recipeline.serving._compat import end_setup
-from recipeline.serving.http.answers import ROUTE, failed
+from recipeline.serving.http.answers import ROUTE, failed, is_answer
 from recipeline.serving.http.body import read_body
 from recipeline.serving.http.frame import Frame, Work
 from recipeline.serving.http.gateway import read_status, run
@@ -114,13 +114,8 @@ class Application(Flask):
         return failed(current(), error)
 
     def handle_http_exception(self, e: HTTPException) -> HTTPException | ResponseReturnValue:
-        """Handle an HTTP error as Flask does.
-
-        One without a status and an answer, which Flask would send as a 200, is a bug.
-        """
-        if e.code is None and e.response is None:
-            return failed(current(), e)
-        return super().handle_http_exception(e)
+        """Handle an HTTP error as Flask does, unless it is a bug."""
+        return super().handle_http_exception(e) if is_answer(e) else failed(current(), e)
 
     def log_exception(self, exc_info: Any) -> None:
         """Do nothing: `failed` logs the error, with the request's ID."""

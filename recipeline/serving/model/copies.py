@@ -19,8 +19,8 @@ from recipeline.serving.model.loading import VERSION
 from recipeline.tracking.artifacts.artifact_cache import file_digest
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
+from recipeline.tracking.lineage import run_of_version
 from recipeline.tracking.models import model_id_of
-from recipeline.tracking.tags import run_id_tag
 
 #: The folder, in that of a version's copy, of what the self-watch counts: it goes when the copy goes.
 WATCHED = "watched"
@@ -56,7 +56,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
     if target.is_dir():
         return target
     _require_cache(folder)
-    reader, run_id = Reader(store.client), _run_of(version, "evaluate")
+    reader, run_id = Reader(store.client), run_of_version(version, "evaluate")
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as unfinished:
         copy = Path(unfinished) / "copy"
         copy.mkdir()
@@ -65,7 +65,7 @@ def fetch_version(store: Store, version: ModelVersion, folder: Path) -> Path:
         for artifact in (INTERVAL, BASELINE):
             if reader.has(artifact, run_id):
                 reader.copy(artifact.name, run_id, copy)
-        reader.copy_model(model_id_of(version), _run_of(version, "train"), copy / MODEL)
+        reader.copy_model(model_id_of(version), run_of_version(version, "train"), copy / MODEL)
         known = {
             "name": version.name,
             "version": str(version.version),
@@ -121,14 +121,10 @@ def _noted_digests(reader: Reader, version: ModelVersion) -> dict[str, str]:
 
     Keys are paths in a copy.
     """
-    run_id = _run_of(version, "evaluate")
+    run_id = run_of_version(version, "evaluate")
     files = {it.name: reader.digest(it, run_id) for it in (MODEL_INFO, GOLDEN, INTERVAL, BASELINE) if reader.has(it, run_id)}
-    model = reader.model_digests(model_id_of(version), _run_of(version, "train"))
+    model = reader.model_digests(model_id_of(version), run_of_version(version, "train"))
     return files | {f"{MODEL}/{name}": digest for name, digest in model.items()}
-
-
-def _run_of(version: ModelVersion, step: str) -> str:
-    return str(version.tags.get(run_id_tag(step), "(none)"))
 
 
 def _digest(path: Path) -> str:
