@@ -18,8 +18,9 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from recipeline.escape import for_cell
 
@@ -28,6 +29,13 @@ EXIT_REJECTED = 4
 
 #: Exit code of `doctor` when something is broken.
 EXIT_BROKEN = 7
+
+
+def renamed(text: str, words: Mapping[str, str]) -> str:
+    """Return a text with names in it replaced by others."""
+    for old, new in words.items():
+        text = text.replace(old, new)
+    return text
 
 
 class RecipelineError(Exception):
@@ -48,7 +56,19 @@ class RecipelineError(Exception):
         # It is printed, logged, and kept in tags; the user's own words in it cannot look like a line of ours.
         self.sentence = for_cell(" ".join(part for part in parts if part))
         self.details = tuple(map(for_cell, details))
-        super().__init__("\n".join([self.sentence, *(f"  {line}" for line in self.details)]))
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        return "\n".join([self.sentence, *(f"  {line}" for line in self.details)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it is: kinds of it are made of other things than the sentence, and come back from other processes.
+        return type(self).__new__, (type(self), *self.args), self.__dict__
+
+    def rename(self, words: Mapping[str, str]) -> None:
+        """Replace names in its text by others."""
+        self.sentence, self.details = renamed(self.sentence, words), tuple(renamed(line, words) for line in self.details)
+        self.args = (self._message(),)
 
 
 class EndedError(SystemExit):

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recipeline import artifacts
 from recipeline.artifacts import CARD, ORDER, Artifact
@@ -28,7 +29,8 @@ from recipeline.cli.isolation import ProjectModules
 from recipeline.cli.main import COMMANDS, load_command
 from recipeline.cli.output.progress import Progress
 from recipeline.cli.rows import open_model
-from recipeline.errors import DataError, UnavailableError, UsageError, nearest
+from recipeline.data.reading.frames import as_batch, as_table
+from recipeline.errors import DataError, RecipelineError, UnavailableError, UsageError, nearest, renamed
 from recipeline.inference.row_checks import check_rows
 from recipeline.records import to_plain
 from recipeline.registry.history import terms
@@ -86,6 +88,9 @@ class Project:
                 f"No project in {self.folder}: it has no MLproject.",
                 fix="Name the folder of a project, for example Project('..').",
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Project, profile=self.profile, recipe=self.recipe), (self.folder,)
 
     def __repr__(self) -> str:
         return f"Project({str(self.folder)!r}, profile={self.profile!r}, recipe={self.recipe!r})"
@@ -175,8 +180,7 @@ class Project:
         `rows` is a frame, or the value of the command's option `data`. The result's exit code is 5 for drift;
         ``result.load("drift")`` has the report.
         """
-        with _as_files(_with_rows(rows, options)) as named:
-            return self.run("monitor", **named)
+        return self._run_on(rows, "monitor", options)
 
     def retrain(self, rows: pd.DataFrame | str | Path = "", **options: object) -> RunResult:
         """Run the chain on new rows, added to those of the model in Production.
@@ -184,8 +188,27 @@ class Project:
         `rows` is a frame with the target, or the value of the command's option `data`. With ``labels``, a frame or a path, the
         rows are those of the service's log.
         """
-        with _as_files(_with_rows(rows, options)) as named:
-            return self.run("retrain", **named)
+        return self._run_on(rows, "retrain", options)
+
+    def _run_on(self, rows: object, name: str, options: dict[str, object]) -> RunResult:
+        """Run a command on frames.
+
+        They are files for the time of it, which nothing that is said names.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {}
+            named = _with_rows(rows, options)
+            for key, value in named.items():
+                if isinstance(value, pd.DataFrame):
+                    paths[key] = Path(folder) / f"{key}.parquet"
+                    pq.write_table(as_table(value), paths[key])
+            words = {str(path): f"DataFrame '{key}'" for key, path in paths.items()}
+            try:
+                result = self.run(name, **(named | paths))
+            except RecipelineError as error:
+                error.rename(words)
+                raise
+        return replace(result, output=renamed(result.output, words))
 
     def history(self) -> pd.DataFrame:
         """Return the versions in Production with their times and reasons, oldest first.
@@ -363,7 +386,7 @@ class Production:
                 fix=f"Add them: the model has {len(self.features)} features.",
             )
         with self._project._opened() as session, open_model(session, self._model) as asked:
-            checked = check_rows(_as_batch(rows[asked.names]), asked.features)
+            checked = check_rows(as_batch(rows[asked.names]), asked.features)
             if checked.count:
                 faults = [
                     f"row {fault.row}: {fault.text}" for fault in islice(checked.faults(np.arange(len(rows))), _SHOWN_FAULTS)
@@ -387,36 +410,6 @@ def _with_rows(rows: object, options: dict[str, object]) -> dict[str, object]:
     if isinstance(rows, pd.DataFrame) or rows:
         raise UsageError("Rows are given twice, first and as data=.", fix="Give them once.")
     return options
-
-
-@contextmanager
-def _as_files(options: dict[str, object]) -> Iterator[dict[str, object]]:
-    """Yield options with the paths of files in place of frames, for the block."""
-    with tempfile.TemporaryDirectory() as folder:
-        named = dict(options)
-        for key, value in options.items():
-            if isinstance(value, pd.DataFrame):
-                path = Path(folder) / f"{key}.parquet"
-                value.to_parquet(path, index=False)
-                named[key] = path
-        yield named
-
-
-def _as_batch(rows: pd.DataFrame) -> pa.RecordBatch:
-    """Return a frame as an Arrow batch.
-
-    Raises
-    ------
-    DataError : a column mixes types, or is there twice.
-    """
-    if not rows.columns.is_unique:
-        twice = ", ".join(map(str, rows.columns[rows.columns.duplicated()].unique()))
-        raise DataError("Features must be there once.", got=f"several columns named {twice}", fix="Remove or rename them.")
-    try:
-        return pa.RecordBatch.from_pandas(rows, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        got = " ".join(map(str, error.args))
-        raise DataError("Each feature must have values of one type.", got=f"'{got}'", fix="Convert the column.") from None
 
 
 def _newest(session: Session, name: str) -> Run:

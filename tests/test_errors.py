@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
+import pandas as pd
 import pytest
 
+from recipeline.data.checking.schema import SchemaViolations
 from recipeline.errors import (
     DataError,
     RecipelineError,
@@ -51,3 +56,25 @@ def test_an_error_names_the_outermost_run_that_it_ended_also_through_the_errors_
     outer = UsageError("outer")
     outer.__cause__ = error
     assert run_of(outer) == "main"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("x must be 1.", got=2, fix="Correct it.", details=["a", "b"]),
+        SchemaViolations(pd.DataFrame({"row": [1]}), "a.csv", ["pH: too high"], 1),
+        UnavailableError("No run."),
+    ],
+    ids=["usage", "violations", "unavailable"],
+)
+def test_a_failure_comes_back_whole_from_another_process(error: RecipelineError) -> None:
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is type(error)
+        assert (str(again), again.sentence, again.details) == (str(error), error.sentence, error.details)
+
+
+def test_names_in_a_failure_are_replaced_by_others() -> None:
+    error = DataError("/tmp/a has no rows.", got="/tmp/a", details=["/tmp/a: row 1"])
+    error.rename({"/tmp/a": "it"})
+    assert str(error) == "it has no rows. Got it instead.\n  it: row 1"
+    assert (error.sentence, error.details) == ("it has no rows. Got it instead.", ("it: row 1",))

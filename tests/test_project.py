@@ -5,7 +5,9 @@ Two projects in one process stay apart.
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import re
 import shutil
 import sys
@@ -120,7 +122,7 @@ def test_production_predicts_a_frame_with_an_interval_on_its_index(ran: Project,
         (lambda rows: rows.assign(pH=99.0), r"row 0: pH: must be at most 5"),
         (lambda rows: rows.assign(pH=[None, *rows.pH[1:]]), r"row 0: pH: must not be missing"),
         (lambda rows: rows.drop(columns="pH"), r"pH"),
-        (lambda rows: rows.assign(pH=[object() for _ in range(len(rows))]), r"Each feature must have values of one type"),
+        (lambda rows: rows.assign(pH=[object() for _ in range(len(rows))]), r"The column 'pH' must have values of one type"),
         (lambda rows: pd.concat([rows, rows["pH"]], axis=1), "several columns named pH"),
     ],
     ids=["text", "not possible", "missing", "no column", "objects", "twice"],
@@ -155,6 +157,31 @@ def test_a_frame_is_monitored(ran: Project, wines: pd.DataFrame) -> None:
 
     assert result.load("drift")["newest"]["verdict"] == "ok"
     assert (result.outcome, result.exit_code) == ("ok", 0)
+
+
+UNREADABLE = [
+    (lambda rows: rows.iloc[:0], r"DataFrame 'data'"),
+    (lambda rows: rows.assign(pH=[object() for _ in range(len(rows))]), "The column 'pH' must have values of one type"),
+    (lambda rows: pd.concat([rows, rows["pH"]], axis=1), "several columns named pH"),
+    (lambda rows: rows[["quality"]], r"DataFrame 'data'"),
+]
+
+
+@pytest.mark.parametrize("command", ["monitor", "retrain"])
+@pytest.mark.parametrize(("change", "words"), UNREADABLE, ids=["no rows", "objects", "twice", "no features"])
+def test_a_frame_that_cannot_be_used_is_told_as_a_frame(
+    ran: Project, wines: pd.DataFrame, command: str, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
+) -> None:
+    with pytest.raises(DataError, match=words) as refusal:
+        getattr(ran, command)(change(wines.head(3)))
+    assert ".parquet" not in str(refusal.value)
+
+
+def test_a_project_and_a_result_go_to_another_process(ran: Project) -> None:
+    project, result = pickle.loads(pickle.dumps((ran, ran.run("history"))))
+    assert repr(project) == repr(copy.deepcopy(ran)) == repr(ran)
+    assert list(project.history().version) == ["1"]
+    assert result.output
 
 
 def test_the_history_is_a_table_with_times(ran: Project) -> None:
