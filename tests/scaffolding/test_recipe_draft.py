@@ -183,6 +183,9 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> N
         draft_recipe(tmp_path / "t.csv", "y", name="t")
     with pytest.raises(DataError):
         draft_recipe(tmp_path, "y", name="t")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="No CSV or Parquet files in the folder"):
+        draft_recipe(tmp_path / "empty", "y", name="t")
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])
