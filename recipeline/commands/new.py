@@ -16,8 +16,10 @@ from recipeline.errors import DataError, UsageError
 
 @entry_point("new", FilesEntryPoint)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--data", default="", show_default="the wines", help="A CSV or Parquet file to draft a recipe for.")
-@click.option("--target", default="", show_default="none", help="The column of the file to predict.")
+@click.option(
+    "--data", default="", show_default="the wines", help="A CSV or Parquet file, or a folder of them, to draft a recipe for."
+)
+@click.option("--target", default="", show_default="none", help="The column of the table to predict.")
 @click.option("--na", default="", show_default="none", help="Words that mean a missing value, comma separated.")
 @click.option("--task", default="", show_default="by the target's values", help="regression, binary or multiclass.")
 @click.option("--encoding", default="", show_default="utf-8, or its mark's", help="The encoding of a CSV, as cp1252.")
@@ -30,7 +32,7 @@ def new(folder: Path, data: str, target: str, na: str, task: str, encoding: str,
     wines. It is written whole or not at all.
 
     \b
-    Reads:  the template of the installed library; the file
+    Reads:  the template of the installed library; the table
     Writes: the project
     Example: recipeline new "my table" --data cars.csv --target price
     """
@@ -43,9 +45,11 @@ def new(folder: Path, data: str, target: str, na: str, task: str, encoding: str,
 
     if bool(data) != bool(target):
         raise UsageError("--data and --target belong together; one is missing.", fix="Give both or neither.")
-    if data and not os.path.isfile(data):  # noqa: PTH113 - Path raises OSError where the name is too long
-        there = "is not a file" if os.path.exists(data) else "does not exist"  # noqa: PTH110
-        raise DataError("--data must be an existing file.", got=f"'{redact(data)}', which {there},", fix="Correct the path.")
+    if data and not os.path.isfile(data) and not os.path.isdir(data):  # noqa: PTH112, PTH113 - Path raises of a name too long
+        there = "is neither" if os.path.exists(data) else "does not exist"  # noqa: PTH110
+        raise DataError(
+            "--data must be an existing file or folder.", got=f"'{redact(data)}', which {there},", fix="Correct the path."
+        )
     words = tuple(word.strip() for word in na.split(",") if word.strip())
     name = folder.resolve().name
     template = read_template()

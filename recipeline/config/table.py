@@ -21,6 +21,9 @@ def _as_word(value: object) -> object:
 #: A word, or a number as -999 is, that stands for a missing value, as an empty field does.
 MissingWord = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
+#: The name of a column in a table, which in a Parquet file may have line ends in it.
+TableName = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S([\s\S]*\S)?$")]
+
 #: A value of a category; a number in YAML is its text.
 CategoryValue = Annotated[str, BeforeValidator(_as_word), Field(pattern=r"^\S(.*\S)?$")]
 
@@ -236,7 +239,7 @@ class Data(Settings):
     encoding: Annotated[str, AfterValidator(_as_encoding)] = "utf-8"
     separator: str = Field(default="", pattern=r"""^[^"'\r\n.\w]?$""")
     decimal: Literal[".", ","] = "."
-    rename: dict[MissingWord, str] = {}
+    rename: dict[TableName, str] = {}
     #: A function that makes rows up where there is no connection to the download.
     synthetic: ImportPath | None = None
     #: The least number of rows to train on.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,10 +58,14 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the project's style for the block, ignoring the user's matplotlibrc."""
+    """Draw in the project's style for the block, ignoring the user's matplotlibrc.
+
+    Text that the font of a PNG lacks is a box there, without a warning: a page's SVG has it as text, in the browser's fonts.
+    """
     import matplotlib as mpl
 
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)\b", UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         yield

@@ -21,6 +21,9 @@ _MOST_CATEGORIES = 100
 #: The types that a column is tried as, the first that fits all values first.
 _TYPES = ("number", "boolean", "datetime", "category")
 
+#: The types that a column of no use is stated as, the one with the fewest rules first.
+_UNREAD = ("category", "datetime", "number", "boolean")
+
 #: A name of letters and digits, as those of diseases are, among others that read as numbers; so many make no slip of the pen.
 _CODE, _SEVERAL = re.compile(r"[A-Za-z]{1,3}[.-]?[0-9][\w.-]*"), 2
 
@@ -54,7 +57,8 @@ class _AnyValue:
 class Look:
     """A column read in pieces: its number of values of each type, and its values.
 
-    `values` has the number of rows of each distinct one; of many it has some. `is_padded`: whole numbers begin with zeros,
+    `possible` are the types that a column of this kind can be of, whatever its values. `values` has the number of rows of each
+    distinct one; of many it has some. `is_padded`: whole numbers begin with zeros,
     as those of names do; `long` is a whole number that a float64 cannot tell from the next one, and `too_large` the
     first of the `infinite` numbers, which are beyond the largest that a model takes.
     """
@@ -66,6 +70,7 @@ class Look:
     readable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TYPES, 0))
     examples: dict[Cause, str] = field(default_factory=dict)
     type: str = ""
+    possible: frozenset[str] = frozenset(_TYPES)
     is_padded: bool = False
     long: str = ""
     infinite: int = 0
@@ -82,6 +87,7 @@ class Look:
         if not accepted:
             self.type = str(values.type)
             return
+        self.possible &= {*accepted}
         for name in accepted:
             read = KINDS[name].read(values, na, rules)
             self.readable[name] += len(values) - int(read.unreadable.sum() + read.missing.sum())
@@ -141,6 +147,11 @@ class Look:
         if name == "number":
             return not self.long and not self.infinite and not (self.is_padded and few)
         return name != "category" or (few and not self.is_number and not self._are_written_numbers)
+
+    @property
+    def unread(self) -> str:
+        """The type of a column that is no feature: text, if it can be that."""
+        return next((name for name in _UNREAD if name in self.possible), "category")
 
     @property
     def _are_written_numbers(self) -> bool:

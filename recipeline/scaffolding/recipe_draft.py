@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from recipeline.config.columns import is_nameless, spell_out
 from recipeline.config.table import Data, is_reserved
+from recipeline.data.origin.folders import RowPath, list_files
 from recipeline.data.origin.uris import redact
 from recipeline.data.readers import open_rows
 from recipeline.data.reading.formats import Format, SettingNames
@@ -57,7 +58,8 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = (), 
     A target of booleans, of two whole numbers or of two categories is the task binary, of more categories multiclass, and of
     other numbers regression; `task` names another one.
 
-    `path` is a CSV or Parquet file; `data` states the encoding, the separator and the decimal mark of a CSV that needs it.
+    `path` is a CSV or Parquet file, or a folder of them; `data` states the encoding, the separator and the decimal mark of a
+    CSV that needs it.
     Every other column is a feature of the type that all its values have; one with missing values is `nullable`, and candidates
     that cannot handle missing values impute the median. Text that repeats is a category; other text is ignored, with its
     reason as a comment. Columns of a type that no column of a recipe has, as lists, are not listed, and `other_columns` leaves
@@ -67,8 +69,8 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = (), 
     ------
     UsageError : the table has no such column, one of a reserved name, fewer rows than can be split, or a target that is none
         of the task.
-    DataError : the file is no table, has no column that can be a feature, has columns of numbers with other values, which are
-        named, with an example, or a target of another type.
+    DataError : the file is no table, or the files of the folder have other columns; the table has no column that can be a
+        feature, has columns of numbers with other values, which are named, with an example, or a target of another type.
     """
     looks, rows, spelled = _look(path, target, na, data)
     names, goal = list(looks), looks[target].name
@@ -147,8 +149,18 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = (), 
 
 def _look(path: Path, target: str, na: Sequence[str], data: Data) -> tuple[dict[str, Look], int, dict[str, str]]:
     """Return the looks of a table's columns, its rows, and names spelled out."""
-    file = open_rows(path, (), redact(str(path)) if is_remote(str(path)) else path.name, Format.of(data), names=_OPTIONS)
+    whole = RowPath(path, redact(str(path)) if is_remote(str(path)) else path.name)
+    parts = list_files([path], str(path)) if path.is_dir() else [whole]
+    files = [(part.label, open_rows(part.path, (), part.label, Format.of(data), names=_OPTIONS)) for part in parts]
+    (first, file), *rest = files
     names = [name for name in file.columns if name not in file.index]
+    for label, other in rest:
+        if differing := {*names} ^ ({*other.columns} - other.index):
+            raise DataError(
+                f"All files of {path.name} must have the same columns.",
+                got=f"'{min(differing)}' in one alone of {first} and {label}",
+                fix="Correct the files, or name one of them.",
+            )
     if target not in names:
         raise UsageError(f"--target must be a column of {path.name}.", got=f"'{target}'", fix=nearest(target, names))
     if taken := [f"'{column}'" for column in names if is_reserved(column)]:
@@ -159,12 +171,13 @@ def _look(path: Path, target: str, na: Sequence[str], data: Data) -> tuple[dict[
         )
     spelled = spell_out(names)
     looks, rows = {column: Look(spelled.get(column, column), data.decimal) for column in names}, 0
-    for piece in file.pieces():
-        piece.require_rows(path.name)
-        rows += piece.rows.num_rows
-        for column, values in zip(file.columns, piece.rows.columns, strict=True):
-            if column in looks:
-                looks[column].add(values, na)
+    for label, file in files:
+        for piece in file.pieces():
+            piece.require_rows(label)
+            rows += piece.rows.num_rows
+            for column, values in zip(file.columns, piece.rows.columns, strict=True):
+                if column in looks:
+                    looks[column].add(values, na)
     return looks, rows, spelled
 
 
@@ -212,7 +225,7 @@ def _column(look: Look, name: str) -> dict[str, Any]:
     One that cannot be a feature is ignored.
     """
     if not look.found or is_nameless(name):
-        return {"type": "category", "nullable": True, "role": "ignore"}
+        return {"type": look.unread, "nullable": True, "role": "ignore"}
     type_ = {} if look.found == "number" else {"type": look.found}
     return {**type_, **({"nullable": True} if look.missing else {})}
 

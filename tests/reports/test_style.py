@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from recipeline.reports.plots.model import (
@@ -49,6 +51,15 @@ def test_a_picture_is_a_png_on_white_and_an_svg_in_the_pages_colours_without_a_g
     assert "var(--ink)" in svg
     assert not [colour for colour in VARIABLES if colour in svg]
     assert "<metadata>" not in svg
+
+
+def test_text_that_the_font_lacks_is_drawn_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with styled():
+            figure = plot_shares(["\U0001f44d \u65e5\u672c", "\u0bb0\u0bc1", "\u05d0"], [0.5, 0.3, 0.2])
+            assert "\U0001f44d \u65e5\u672c" in as_svg(figure)
+            as_png(figure)
 
 
 def test_the_style_ends_with_its_block() -> None:

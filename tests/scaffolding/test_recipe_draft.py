@@ -181,8 +181,11 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> N
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(DataError):
         draft_recipe(tmp_path / "t.csv", "y", name="t")
-    with pytest.raises(DataError, match=r"must be a whole CSV or Parquet file\. Got"):
+    with pytest.raises(DataError):
         draft_recipe(tmp_path, "y", name="t")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="No CSV or Parquet files in the folder"):
+        draft_recipe(tmp_path / "empty", "y", name="t")
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])
@@ -425,3 +428,40 @@ def test_a_target_of_decimals_is_what_the_same_numbers_are(tmp_path: Path) -> No
 def test_a_target_of_one_value_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(DataError, match="y: the same value in all rows that have one, and the target must have two or more"):
         draft(tmp_path, frame(y=[value] * 29 + [None]))
+
+
+def test_a_folder_is_drafted_from_all_its_files_and_the_recipe_takes_each(tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    (folder / "later").mkdir(parents=True)
+    frame(city=["Cork", "Kiel", None] * 10).to_csv(folder / "a.csv.gz", index=False)
+    frame(city=["Bonn", "Kiel"] * 15)[["city", "y", "b", "a"]].to_parquet(folder / "later" / "b.parquet", index=False)
+    (folder / "_SUCCESS").touch()
+    drafted = yaml.safe_load(draft_recipe(folder, "y", name="x"))
+    assert drafted["columns"] == {"a": {}, "b": {}, "y": {}, "city": {"type": "category", "nullable": True}}
+    frame(town="Cork").to_csv(folder / "c.csv", index=False)
+    with pytest.raises(DataError, match=r"same columns\. Got 'city' in one alone of .*a\.csv\.gz and .*c\.csv"):
+        draft_recipe(folder, "y", name="x")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.float64(), pa.timestamp("us"), pa.date32(), pa.bool_(), pa.int64(), pa.null(), pa.decimal128(9, 2)),
+        pa.list_(pa.int8()),
+    ],
+)
+def test_a_column_without_a_value_is_one_of_the_recipe_whatever_its_kind(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.Table.from_pandas(frame(), preserve_index=False).append_column("e", pa.nulls(30, kind)), path)
+    (tmp_path / "recipe.yaml").write_text(draft_recipe(path, "y", name="x"), encoding="utf-8")
+    recipe = load_recipe(tmp_path / "recipe.yaml", {})
+    validate_table(opened(path.read_bytes(), recipe.header, format=Format.of(recipe.data)), recipe, origin="t")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "", " "])
+def test_names_of_a_parquet_file_that_no_csv_has_are_drafted(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.parquet"
+    frame(**{name: 1.5}).to_parquet(path, index=False)
+    (tmp_path / "recipe.yaml").write_text(draft_recipe(path, "y", name="x"), encoding="utf-8")
+    recipe = load_recipe(tmp_path / "recipe.yaml", {})
+    validate_table(opened(path.read_bytes(), recipe.header, format=Format.of(recipe.data)), recipe, origin="t")

@@ -83,9 +83,9 @@ def test_a_table_that_nobody_has_seen_before_is_a_project_whose_model_is_in_prod
         (
             ("--data", "nowhere.csv", "--target", "a"),
             3,
-            "--data must be an existing file. Got 'nowhere.csv', which does not exist, instead. Correct the path.",
+            "--data must be an existing file or folder. Got 'nowhere.csv', which does not exist, instead. Correct the path.",
         ),
-        (("--data", "{cars.parent}", "--target", "a"), 3, ", which is not a file, instead. Correct the path."),
+        (("--data", "/dev/null", "--target", "a"), 3, ", which is neither, instead. Correct the path."),
         (("--data", "a" * 300, "--target", "a"), 3, "aaa', which does not exist, instead. Correct the path."),
         (("--data", "{cars}", "--target", "wieght"), 2, "Did you mean 'weight'"),
     ],

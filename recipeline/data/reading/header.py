@@ -57,21 +57,27 @@ class Header:
 #: Of a table whose columns have the recipe's names.
 _AS_NAMED: Mapping[str, str] = {}
 
+#: Nothing is known of the first row.
+_UNKNOWN: Mapping[str, int] = {}
 
-def detect_separator(header: str, columns: Sequence[str], rename: Mapping[str, str] = _AS_NAMED) -> str | None:
+
+def detect_separator(
+    header: str, columns: Sequence[str], rename: Mapping[str, str] = _AS_NAMED, *, first: Mapping[str, int] = _UNKNOWN
+) -> str | None:
     """Return the separator that splits `header` into the most of `columns`.
 
-    `rename` has those of other names in the header.
-    None if no separator finds two of them. If fewer are found, names also count that differ in case or in invisible characters.
-    Without known columns it is the separator that splits the header into the most fields.
+    `rename` has those of other names in the header. A separator inside of quotes separates nothing. None if no separator finds
+    two of the columns. If fewer are found, names also count that differ in case or in invisible characters. Without known
+    columns it is the separator that splits the header into the most fields, before others one that splits the first row into
+    as many; `first` has the numbers of its fields by separator.
     """
-
+    found = {separator: _split_or_none(header, separator) for separator in SEPARATORS}
     if not columns:
-        return max(SEPARATORS, key=header.count)
+        widths = {separator: len(names) for separator, names in found.items()}
+        return max(SEPARATORS, key=lambda it: (widths[it] == first.get(it) and widths[it] > 1, widths[it]))
     wanted = set(columns)
     for spelled in (str, plain_name):
         meant = wanted if spelled is str else {plain_name(name) for name in columns}
-        found = {separator: [name.strip().strip('"').strip() for name in header.split(separator)] for separator in SEPARATORS}
         known = {
             separator: len(meant & {spelled(rename.get(name, name)) for name in names}) for separator, names in found.items()
         }
@@ -122,7 +128,8 @@ def read_header(
             f"a name over several lines in '{line.strip()[:_SHOWN]}', or a quote that is never closed",
             "Write each name of the header in one line, and close its quotes.",
         )
-    found = separator or detect_separator(line, columns, rename)
+    widths = {} if separator or columns else {it: len(_first_row(text, end, it)) for it in SEPARATORS}
+    found = separator or detect_separator(line, columns, rename, first=widths)
     known = [*columns, *rename] if columns else []
     if line.lstrip().startswith("#") and not _is_header(line, text[end : end + _LONGEST_ROW], known, found):
         raise HeaderError(f"the comment '{line.strip()[:_SHOWN]}'", "Remove lines that begin with '#'.")
@@ -153,6 +160,14 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
 def _split(line: str, separator: str) -> list[str]:
     """Return the fields of a line, without spaces around them."""
     return [name.strip() for name in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+
+
+def _split_or_none(line: str, separator: str) -> list[str]:
+    """Return the fields of a line; none where one is longer than the module takes."""
+    try:
+        return _split(line, separator)
+    except csv.Error:
+        return []
 
 
 def _is_open(line: str, below: str) -> bool:

@@ -27,7 +27,7 @@ class ParquetFile:
         self._path, self.label = path, label
         with self.opened() as file:
             schema = file.schema_arrow
-        self.columns = [name.strip() for name in schema.names]
+        self.columns = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(schema.names)]
         self.index = frozenset(_index_of(schema)) - {*wanted}
         schema = schema.remove_metadata()
         self.layout = Layout(as_line(schema.names, ","), ",", schema)

@@ -28,6 +28,27 @@ def test_the_separator_of_any_header_is_found(columns: list[str], separator: str
     assert detect_separator(header, columns) == separator
 
 
+@given(
+    st.lists(st.text('ab,;|\t"', min_size=1, max_size=6).map(str.strip), min_size=2, max_size=4, unique=True),
+    st.sampled_from(list(SEPARATORS)),
+)
+def test_separators_and_quotes_inside_of_quoted_names_are_no_others(columns: list[str], separator: str) -> None:
+    assume(all(columns) and not any(name[0] == "\t" or name[-1] == "\t" for name in columns))
+    header = separator.join('"' + name.replace('"', '""') + '"' for name in columns)
+    assert detect_separator(header, columns) == separator
+    row = separator.join("1" for _ in columns)
+    assert opened(f"{header}\n{row}\n".encode(), ())[0].file.columns == columns
+
+
+@pytest.mark.parametrize(("header", "row"), [("c;d,y", "1,2"), ("x, min, C;y", "1;2"), ("a|b|c\ty", "1\t2")])
+def test_the_first_row_tells_the_separator_of_names_without_quotes(header: str, row: str) -> None:
+    assert opened(f"{header}\n{row}\n".encode(), ())[0].file.columns[-1] == "y"
+
+
+def test_a_header_of_one_long_name_is_told_as_one() -> None:
+    assert detect_separator("a" * 200_000, ["a", "b"]) is None
+
+
 @pytest.mark.parametrize("separator", list(SEPARATORS))
 def test_a_csv_is_read_with_each_separator(separator: str) -> None:
     content = f"a{separator}b\n1.5{separator}2\n".encode()

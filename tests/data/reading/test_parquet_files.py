@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recipeline.data.readers import open_rows
@@ -23,3 +24,9 @@ def test_rows_in_memory_are_read_in_pieces_and_numbered_from_one(monkeypatch: py
     monkeypatch.setattr(parquet_files, "BATCH_ROWS", 2)
     pieces = list(MemoryRows(pa.table({"a": [1, 2, 3]})).pieces())
     assert [piece.numbers.tolist() for piece in pieces] == [[1, 2], [3]]
+
+
+def test_a_column_without_a_name_is_called_as_in_a_csv(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table([[1.0], [2.0], [3.0]], names=["a", "", " "]), path)
+    assert open_rows(path, (), "a").columns == ["a", "Unnamed: 1", "Unnamed: 2"]
