@@ -15,7 +15,8 @@ def describe_experiment(recipe: Recipe) -> str:
         f"{len(recipe.features)} features.\n\n"
         "- A chain is a run named `main · …` with one nested run per step; `train` has one nested run per candidate. "
         "To list chains: ``tags.`recipeline.step` = 'main'``.\n"
-        f"- {scores} and `best.cv_mean_score` are the best candidate's; without a prefix they are on the candidates' own runs.\n"
+        f"- {scores} and `best.cv_mean_score` are the best candidate's; without a prefix they are on the candidates' own "
+        "runs.\n"
         "- Each run has its result as an HTML file, `card.html`, among its artifacts.\n"
     )
 

@@ -90,7 +90,10 @@ def parse_time(text: str, now: datetime) -> tuple[datetime, datetime]:
 
 
 class _LocalZone(tzinfo):
-    """This machine's time zone, with the offset of each time: in July another one than in December."""
+    """This machine's time zone, with the offset of each time.
+
+    In July that may be another one than in December.
+    """
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         """Return the offset of a time; of one that comes twice, `fold` tells which."""

@@ -89,7 +89,7 @@ def test_terms_follow_each_other_also_where_the_clock_was_set_back_between_them(
 
 @pytest.fixture
 def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this machine be where summer has another offset: UTC+2, and UTC+1 in winter."""
+    """Let this machine be where it is UTC+1 in winter and UTC+2 in summer."""
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
     yield

@@ -86,9 +86,7 @@ def test_runs_of_another_project_with_the_same_numbers_hide_nothing(monitoring: 
     assert found.run_id == kept
 
 
-def test_runs_of_all_experiments_are_searched(
-    monitoring: Monitoring, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_of_all_experiments_are_searched(monitoring: Monitoring, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = monitoring.write(10)
     store.experiment("a newer one")
     list_one_by_one(store, monkeypatch)

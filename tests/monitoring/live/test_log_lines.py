@@ -82,7 +82,7 @@ def test_lines_stand_for_the_requests_that_were_not_drawn(shares: list[float]) -
 
 
 def test_a_line_that_is_json_and_no_object_is_passed_over(tmp_path: Path) -> None:
-    """Whoever joins logs may leave a list of requests in one."""
+    """A log that others have joined may have a list of requests in it."""
     line = LoggedRow(time=5.0, request_id="a", version="3", row=0, features={})
     path = tmp_path / "predictions-1.jsonl"
     path.write_text("\n".join(['"a"', '["a"]', "null", json.dumps(to_plain(line)), '{"request_id": "a"}', '{"a']))

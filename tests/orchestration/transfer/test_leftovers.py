@@ -43,10 +43,11 @@ def test_copies_of_this_machine_from_this_source_to_this_model_are_deleted(dev: 
 
 
 def test_copies_in_all_experiments_are_found(dev: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = {**HERE, RunTags.MODEL_NAME: dev.registry.name}
     left = add(dev, model_name=dev.registry.name)
     dev.store.experiment("a newer one")
     list_one_by_one(dev.store, monkeypatch)
-    delete_left(dev, {**HERE, RunTags.MODEL_NAME: dev.registry.name})
+    delete_left(dev, tags)
     assert not active(dev, left)
 
 
