@@ -69,7 +69,8 @@ def _compile_labels(model: BaseEstimator, columns: Columns, codes: TargetCodes) 
 def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns, codes: TargetCodes = NUMBERS) -> Predict:
     """Return `model` as a function: compiled if equal on some of `rows`.
 
-    With a NaN in `rows`, which compiled forms do not take, it is not compiled. Predictions have the shape of the target's `codes`.
+    With a NaN in `rows`, which compiled forms do not take, it is not compiled. Predictions have the shape of the target's
+    `codes`.
     """
     compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns, codes)
     if compiled is None or differences(compiled, model, rows.head(20), columns, codes):
