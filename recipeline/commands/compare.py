@@ -11,7 +11,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.options import session_options
 from recipeline.cli.output.results import ComparedSide, CompareValues
-from recipeline.errors import UnavailableError
+from recipeline.errors import UnavailableError, UsageError
 from recipeline.metrics.catalogue import REPORTED, skill_of
 from recipeline.orchestration.cards import draw_card
 from recipeline.orchestration.provenance import differing_components
@@ -40,6 +40,12 @@ def compare(recipe: str, profile: str, before: str, after: str) -> Result:
     """
     from recipeline.reports.cards.compare import Comparison
 
+    if before and before == after:
+        raise UsageError(
+            "before and after must be two results.",
+            got=f"'{before}' for both",
+            fix="Leave one out for that of a finished chain.",
+        )
     session = open_session(recipe, profile, makes=False)
     with session.open_run("compare") as run:
         chains = session.history.newest("main", limit=2)

@@ -12,7 +12,7 @@ from recipeline.cli.live.log import find_own_log
 from recipeline.commands.history import show_terms
 from recipeline.escape import for_cell
 from recipeline.orchestration.session import Session
-from recipeline.registry.history import Term, during, local_now, parse_time, terms
+from recipeline.registry.history import LOCAL, Term, during, local_now, parse_time, terms
 
 
 @reading_command("who_served")
@@ -39,7 +39,7 @@ def who_served(session: Session, at: str, request: str) -> tuple[Any, str]:
     """
     history = terms(session.registry.ledger.read().changes)
     # The clock may have been set back since the last change: now is not before it.
-    start, end = parse_time(at, max([local_now(), *(term.since.astimezone() for term in history[-1:])]))
+    start, end = parse_time(at, max([local_now(), *(term.since.astimezone(LOCAL) for term in history[-1:])]))
     if request:
         return _who_answered(session, request, history, (0.0 if at == "now" else start.timestamp(), end.timestamp()))
     served = during(history, start, end)

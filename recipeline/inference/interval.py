@@ -16,8 +16,7 @@ LEVEL = 0.9
 
 CONSTANT, QUANTILE = "constant", "quantile"
 
-#: From float64 rows, (rows, features), to a limit before it is moved, (rows,).
-#: A function of the features, (rows, features), that returns what both tails predict, (rows,) each.
+#: From float64 rows, (rows, features), to both limits before they are moved, (rows,) each.
 Tails = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 

@@ -71,7 +71,7 @@ def fit_set(
     target, probabilities : (rows, labels), a 1 in the column of a row's label; without NaN.
     groups : (rows,). Then a new row is one of a new group, and all groups have the same weight.
     for_each_label : the guarantee is for the average row of each label, each with a quantile of its own rows. A label of
-        too few rows for the level is in every set.
+        too few rows, or groups, for the level is in every set.
     """
     score = 1 - (target * probabilities).sum(axis=1)
     least = least_probability(score, level=level, groups=groups)
@@ -88,9 +88,12 @@ def fit_set(
 def least_probability(score: np.ndarray, *, level: float, groups: np.ndarray | None = None) -> float:
     """Return the least probability of a label in a set, by the scores of rows.
 
-    A score is 1 - the probability of the row's label, (rows,).
+    A score is 1 - the probability of the row's label, (rows,). With too few rows, or groups, for the level it is 0: only the
+    set of all labels reaches that.
     """
     if groups is not None:
+        if 1 / (len(np.unique(groups)) + 1) > 1 - level + 1e-9:
+            return 0.0
         return 1 - group_quantiles(score, groups, 2 * level - 1)[1] - _ROUNDING
     rank = math.ceil((len(score) + 1) * level - 1e-9)
     return 0.0 if rank > len(score) else float(1 - np.sort(score)[rank - 1]) - _ROUNDING

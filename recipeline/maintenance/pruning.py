@@ -18,7 +18,7 @@ from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.connection.failures import gone_is_fine
-from recipeline.tracking.connection.store import search_all_versions
+from recipeline.tracking.connection.store import list_experiments, search_all_versions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -123,7 +123,7 @@ def _runs(session: Session) -> Iterator[Run]:
 def _search(session: Session, mark: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
     """Return the runs of all experiments that a filter finds."""
     client, token = session.store.client, None
-    experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    experiments = [*list_experiments(client).values()]
     found: list[Run] = []
     while token != "":
         page = client.search_runs(experiments, mark, view, max_results=1000, page_token=token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import accumulate
 
 from recipeline.errors import UsageError
@@ -89,6 +89,35 @@ def parse_time(text: str, now: datetime) -> tuple[datetime, datetime]:
     return start, start + timedelta(days=1)
 
 
+class _LocalZone(tzinfo):
+    """This machine's time zone, with the offset of each time.
+
+    In July that may be another one than in December.
+    """
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """Return the offset of a time; of one that comes twice, `fold` tells which."""
+        return None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, dt: datetime | None) -> timedelta | None:  # noqa: ARG002
+        """Return None: how much of the offset is due to summer is not known."""
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        """Return the name of the zone at a time."""
+        return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
+
+    def fromutc(self, dt: datetime) -> datetime:
+        """Return a time of UTC, which has this zone, in this zone."""
+        local = dt.replace(tzinfo=UTC).astimezone()
+        found = local.replace(tzinfo=self, fold=0)
+        return found if found.utcoffset() == local.utcoffset() else found.replace(fold=1)
+
+
+#: `datetime.astimezone` gives times the offset that they have themselves, which days and times beside them need not have.
+LOCAL = _LocalZone()
+
+
 def local_now() -> datetime:
     """Return the time now, in this machine's time zone."""
-    return datetime.now(UTC).astimezone()
+    return datetime.now(LOCAL)

@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion
 
 from recipeline.artifacts import DRIFT_REPORT
 from recipeline.errors import UnavailableError
 from recipeline.monitoring.results import ShadowCompared
 from recipeline.tracking.artifacts.manifest import Reader
+from recipeline.tracking.connection.store import list_experiments
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -35,7 +35,7 @@ def find_shadow(
         RunTags.SHADOW_VERSION: str(challenger.version),
     }
     conditions = [f"tags.`{name}` = {quoted(value)}" for name, value in wanted.items()]
-    experiments = [it.experiment_id for it in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    experiments = [*list_experiments(client).values()]
     if not experiments:
         return None
     runs = client.search_runs(

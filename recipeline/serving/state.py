@@ -98,8 +98,8 @@ class Service:
 
     def vacate(self) -> None:
         """Record that no version is in Production; one that is served stays."""
-        if self.model is None:
-            self.wanted = ""
+        self.wanted, self.refusal = self.model.version if self.model else "", ""
+        self.metrics.stale.set(0)
 
     def lose_registry(self, reason: str) -> None:
         """Record that the registry does not answer."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from recipeline.errors import UnavailableError
 from recipeline.tracking.connection.failures import is_missing
+from recipeline.tracking.connection.store import list_experiments
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.known_runs import KnownRuns
 from recipeline.tracking.tags import RunTags
@@ -55,7 +56,7 @@ class History:
         conditions = [f"tags.`{name}` = {quoted(value)}" for name, value in given.items()]
         conditions.append("attributes.status = 'FINISHED'")
         if self._experiments is None:
-            self._experiments = [it.experiment_id for it in self.client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+            self._experiments = [*list_experiments(self.client).values()]
         if not self._experiments:
             return []
         order = ["attributes.start_time DESC"]

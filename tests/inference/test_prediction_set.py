@@ -44,6 +44,18 @@ def test_few_rows_give_sets_of_all_labels() -> None:
     assert fit_set(target, said).members(said).all()
 
 
+@pytest.mark.parametrize("rows", [1, 5, 8, 9, 10, 18, 19, 30])
+def test_rows_that_are_groups_of_their_own_give_the_set_of_rows(rows: int) -> None:
+    target, said = draw(rows, 3, 0)
+    for level in (0.8, 0.9):
+        assert fit_set(target, said, groups=np.arange(rows), level=level) == fit_set(target, said, level=level)
+
+
+def test_few_groups_give_sets_of_all_labels() -> None:
+    target, said = draw(400, 3, 0)
+    assert fit_set(target, said, groups=np.arange(400) % 5).members(said).all()
+
+
 def test_new_groups_need_larger_sets_than_new_rows() -> None:
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(20), 30)

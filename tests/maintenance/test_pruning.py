@@ -27,7 +27,7 @@ from recipeline.registry.tries import count_looks, record_attempt, record_looks
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import create_child
 from tests.sessions import open_toys
-from tests.tracking.helpers import finish
+from tests.tracking.helpers import finish, list_one_by_one
 
 
 @pytest.fixture
@@ -89,6 +89,20 @@ def test_versions_that_were_in_production_or_wait_and_their_runs_are_kept(sessio
     unneeded = find_unneeded(session)
     assert [str(version.version) for version in unneeded.versions] == ["3"]
     assert ids(unneeded) == {runs[2]}
+
+
+def test_upstream_runs_of_an_open_run_are_kept_in_whatever_experiment_that_is(
+    session: Session, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loose, upstream = run_of(session), run_of(session)
+    session.store.client.create_run(
+        store.experiment("an older one"),
+        tags={"recipeline.recipe": "small", "recipeline.profile": "test", "recipeline.ingest_run_id": upstream},
+    )
+    store.experiment("a newer one")
+    list_one_by_one(store, monkeypatch)
+    age(tmp_path)
+    assert ids(find_unneeded(session)) == {loose}
 
 
 def test_an_old_version_that_somebody_gave_an_alias_is_kept(session: Session, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from recipeline.orchestration.wording import describe_experiment, describe_registered_model
+from tests.classes import class_recipe
 from tests.conftest import NAME, Project, as_recipe, small_recipe
 
 HARMFUL = "<script>alert(1)</script> [a](javascript:b) ![c](d) # e"
@@ -28,6 +29,13 @@ def test_mlflow_shows_what_the_experiment_and_the_model_are(trained: Project) ->
     assert "Predicts *quality* from" in model.description
     assert f"{NAME}.ledger" in model.description
     assert "Every change of Production" in trained.client.get_registered_model(f"{NAME}.ledger").description
+
+
+def test_the_experiment_names_the_metrics_of_the_task() -> None:
+    assert "`best.r2`, `best.rmse`, `best.mae` and `best.cv_mean_score`" in describe_experiment(renamed())
+    text = describe_experiment(class_recipe("binary", {"type": "category"}, "yes"))
+    assert "`best.brier_skill`, `best.log_loss`, `best.roc_auc` and `best.cv_mean_score`" in text
+    assert "r2" not in text
 
 
 def test_the_users_words_are_no_markup() -> None:

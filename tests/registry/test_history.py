@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recipeline.errors import UsageError
-from recipeline.registry.history import during, parse_time, terms
+from recipeline.registry.history import LOCAL, during, local_now, parse_time, terms
 from recipeline.registry.results import Entry
 
 #: A Tuesday.
@@ -83,3 +85,46 @@ def test_terms_follow_each_other_also_where_the_clock_was_set_back_between_them(
     served = terms([entry(number, when.replace(tzinfo=UTC), "", str(number)) for number, when in enumerate(times)])
     assert all(term.until is None or term.since <= term.until for term in served)
     assert [term.version for term in during(served, served[-1].since, served[-1].since)][-1] == str(len(times) - 1)
+
+
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this machine be where it is UTC+1 in winter and UTC+2 in summer."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize(
+    ("text", "start", "hours"),
+    [
+        ("2026-07-01T14:30", "2026-07-01T12:30+00:00", 0),
+        ("2026-12-01T14:30", "2026-12-01T13:30+00:00", 0),
+        ("2026-07-01", "2026-06-30T22:00+00:00", 24),
+        ("2026-10-25", "2026-10-24T22:00+00:00", 25),  # the clock is set back
+        ("2026-03-29", "2026-03-28T23:00+00:00", 23),
+        ("yesterday", "2026-10-24T22:00+00:00", 25),
+        ("sunday", "2026-10-24T22:00+00:00", 25),
+    ],
+)
+def test_a_time_of_this_machine_has_the_offset_that_it_had_then(text: str, start: str, hours: int) -> None:
+    now = datetime(2026, 10, 26, 12, 0, tzinfo=UTC).astimezone(LOCAL)
+    found = tuple(it.astimezone(UTC) for it in parse_time(text, now))
+    first = datetime.fromisoformat(start)
+    assert found == (first, first + timedelta(hours=hours))
+
+
+@pytest.mark.usefixtures("in_berlin")
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)))
+@example(datetime(2026, 10, 25, 0, 30))  # half past two
+@example(datetime(2026, 10, 25, 1, 30))  # half past two again
+@example(datetime(2026, 3, 29, 1, 0))
+def test_a_moment_in_this_machines_zone_is_the_same_one(when: datetime) -> None:
+    moment = when.replace(tzinfo=UTC)
+    local = moment.astimezone(LOCAL)
+    assert local.astimezone(UTC) == moment
+    assert local.isoformat() == moment.astimezone().isoformat()
+    assert local_now().tzinfo is LOCAL

@@ -15,6 +15,7 @@ from recipeline.tracking.artifact_writer import Writer
 from recipeline.tracking.artifacts.manifest import Reader
 from recipeline.tracking.connection.store import Store
 from tests.records import some
+from tests.tracking.helpers import list_one_by_one
 
 
 def version(number: str) -> ModelVersion:
@@ -80,6 +81,15 @@ def test_runs_of_another_project_with_the_same_numbers_hide_nothing(monitoring: 
     kept = monitoring.write(10)
     for _ in range(10):
         monitoring.write(20, name="theirs", recipe="theirs")
+    found = monitoring.find()
+    assert found
+    assert found.run_id == kept
+
+
+def test_runs_of_all_experiments_are_searched(monitoring: Monitoring, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = monitoring.write(10)
+    store.experiment("a newer one")
+    list_one_by_one(store, monkeypatch)
     found = monitoring.find()
     assert found
     assert found.run_id == kept

@@ -365,6 +365,14 @@ def test_without_a_finished_chain_the_sentence_says_how_to_make_one(project: Pro
     assert "make pipeline" in outcome.stderr
 
 
+def test_a_result_is_not_compared_with_itself(project: Project) -> None:
+    outcome = project.run("compare", before="1", after="1")
+    assert outcome.exit_code == 2
+    assert outcome.sentence.endswith(
+        "before and after must be two results. Got '1' for both instead. Leave one out for that of a finished chain."
+    )
+
+
 def test_a_candidate_that_is_trained_alone_after_all_were_compared_counts_as_the_choice_that_it_is(chains: Chains) -> None:
     client = chains.project.client
     (kept,) = (it for it in client.search_model_versions(f"name = '{NAME}'") if it.version in (2, "2"))

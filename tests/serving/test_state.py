@@ -61,6 +61,22 @@ def test_a_refused_version_is_told_with_its_reason_and_what_to_do() -> None:
     assert b"model_stale 1.0" in service.metrics.expose()
 
 
+def test_a_refused_version_that_is_wanted_no_more_is_told_no_more(model: ServedModel) -> None:
+    service = new()
+    service.find_registry()
+    service.refuse("2", "broken")
+    service.vacate()
+    state = service.state()
+    assert (state["wanted"], state["refused"]) == (None, None)
+    assert state["advice"] == "No version of Toy is in Production: make pipeline"
+    service.serve(model)
+    service.refuse("9", "broken")
+    service.vacate()
+    state = service.state()
+    assert (state["status"], state["wanted"], state["refused"]) == ("ready", model.version, None)
+    assert b"model_stale 0.0" in service.metrics.expose()
+
+
 def test_the_registry_is_away_in_the_metrics_from_a_failure_until_the_next_answer() -> None:
     service = new()
     assert b"registry_away 0.0" in service.metrics.expose()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import open_run
 
@@ -13,6 +15,12 @@ def finish(store: Store, step: str = "ingest", *, experiment: str = "toy", **tag
     with open_run(store.client, step, store.experiment(experiment), WHO | tags) as run:
         pass
     return run.id
+
+
+def list_one_by_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store name one experiment at a time, as it names a thousand of more."""
+    search = store.client.search_experiments
+    monkeypatch.setattr(store.client, "search_experiments", lambda **options: search(**{**options, "max_results": 1}))
 
 
 def new_run(store: Store) -> str:

@@ -7,7 +7,7 @@ from recipeline.errors import UnavailableError
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.finished_runs import History
 from recipeline.tracking.runs import fail_run, open_run
-from tests.tracking.helpers import WHO, finish
+from tests.tracking.helpers import WHO, finish, list_one_by_one
 
 
 @pytest.fixture
@@ -23,6 +23,14 @@ def test_the_newest_runs_come_first_whatever_their_experiment(store: Store, hist
     made = [finish(store, experiment=name) for name in ("a", "b", "a")]
     assert ids(history.newest("ingest")) == made[:1:-1]
     assert ids(history.newest("ingest", limit=2)) == made[:0:-1]
+    assert ids(history.newest("ingest", limit=9)) == made[::-1]
+
+
+def test_runs_of_all_experiments_count_however_many_these_are(
+    store: Store, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [finish(store, experiment=name) for name in ("a", "b", "c")]
+    list_one_by_one(store, monkeypatch)
     assert ids(history.newest("ingest", limit=9)) == made[::-1]
 
 

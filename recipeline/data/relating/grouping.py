@@ -43,7 +43,7 @@ def row_groups(features: pd.DataFrame) -> np.ndarray:
 
     Copies of one record are one group. It depends on the row's values by column name alone: not on its position, the order of
     the columns, the other rows or the process. -0.0 equals 0.0; NaN equals NaN; a number equals its float32 within the
-    limits of `_as_written`.
+    limits of `recipeline.data.kinds.number.as_written`.
     """
     columns = {name: kind_of(features[name]).keys(features[name]).to_numpy() for name in sorted(features.columns)}
     keys: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()

@@ -187,7 +187,7 @@ def chain_folds(times: np.ndarray, n_splits: int, embargo: float) -> Iterator[tu
     """Yield (fit, score) row positions of forward-chaining folds.
 
     Each fold is scored on a block and fitted to the rows before it. The instants are cut into one block more than folds, of
-    about equally many rows; the earliest is only fitted to. A row less than `embargo` before a block is not fitted to.
+    about equally many rows; the earliest is only fitted to. A row no more than `embargo` before a block is not fitted to.
     There are fewer folds if there are too few instants.
     """
     instants, place, sizes = np.unique(times, return_inverse=True, return_counts=True)

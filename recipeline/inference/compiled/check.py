@@ -50,14 +50,10 @@ def differences(
 
 
 def random_rows(columns: Columns, *, rows: int, seed: int) -> pd.DataFrame:
-    """Return `rows` random rows with the columns `names`, a third of each kind.
+    """Return random rows with the features of `columns`, a third of each kind.
 
-    Within [low, high]; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals, because trees split
-    between values that were rounded, and a row on the split itself reveals small errors.
-
-    Parameters
-    ----------
-    low, high : (features,), finite.
+    Numbers are within the training range; beyond it by up to 20 % of the range on either side; and rounded to 1 to 4 decimals,
+    because trees split between values that were rounded, and a row on the split itself reveals small errors.
     """
     rng = np.random.default_rng(seed)
     share = rng.random((rows, len(columns.features)))

@@ -34,7 +34,7 @@ from recipeline.metrics.two_labels import both_columns
 def compile_model(model: BaseEstimator, columns: Columns, codes: TargetCodes = NUMBERS) -> Compiled | None:
     """Return the fitted `model` as a function; None for an unknown kind.
 
-    The columns are `feature_names` in this order; predictions have the shape of the target's `codes`. A subclass from
+    The model's features must be `columns`, in this order; predictions have the shape of the target's `codes`. A subclass from
     elsewhere, several targets, categories, other link functions than those of classes, and a clipped scale are unknown kinds,
     and so is a model with such a part. So are trees behind a projection (PCA): its last bit depends on the number of rows given
     to BLAS, and decides on which side of a split a row is.
@@ -69,7 +69,8 @@ def _compile_labels(model: BaseEstimator, columns: Columns, codes: TargetCodes) 
 def fastest(model: BaseEstimator, rows: pd.DataFrame, columns: Columns, codes: TargetCodes = NUMBERS) -> Predict:
     """Return `model` as a function: compiled if equal on some of `rows`.
 
-    Rows with NaN are not used for the comparison. Predictions have the shape of the target's `codes`.
+    With a NaN in `rows`, which compiled forms do not take, it is not compiled. Predictions have the shape of the target's
+    `codes`.
     """
     compiled = None if rows.isna().to_numpy().any() else compile_model(model, columns, codes)
     if compiled is None or differences(compiled, model, rows.head(20), columns, codes):

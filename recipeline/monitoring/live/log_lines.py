@@ -141,6 +141,7 @@ def find_request(files: Sequence[LogFile], request_id: str, since: float, until:
                 continue
             with suppress(orjson.JSONDecodeError, TypeError, KeyError):
                 entry = orjson.loads(line)
-                if is_readable(entry, log.name) and entry["request_id"] == request_id and since <= entry["time"] <= until:
+                is_line = isinstance(entry, dict) and is_readable(entry, log.name)
+                if is_line and entry["request_id"] == request_id and since <= entry["time"] <= until:
                     found.setdefault((str(entry["version"]), float(entry["time"])), set()).add(entry["row"])
     return sorted((AnsweredBy(version, len(rows), time) for (version, time), rows in found.items()), key=lambda it: it.time)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 
 from recipeline.orchestration.session import Session
 from recipeline.tracking.connection.failures import gone_is_fine
-from recipeline.tracking.connection.store import search_all_versions
+from recipeline.tracking.connection.store import list_experiments, search_all_versions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -39,7 +39,7 @@ def delete_left(target: Session, tags: Mapping[str, str]) -> None:
 
 def _search(target: Session, tags: Mapping[str, str]) -> Iterator[Run]:
     client = target.store.client
-    experiments = [it.experiment_id for it in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    experiments = [*list_experiments(client).values()]
     conditions = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
     token: str | None = None
     while experiments and token != "":

@@ -191,6 +191,7 @@ class Watch:
 
     def _vacate(self) -> None:
         """Record that no version has the alias; tell it once if none is served."""
+        self._refused = ""
         self._service.vacate()
         if self._recalls and self._service.model is None and not self._is_vacant:
             name = self._service.model_name

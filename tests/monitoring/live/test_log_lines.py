@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipeline.monitoring.live.log_files import LogFile
-from recipeline.monitoring.live.log_lines import DrawnLines, SeenLines, in_order
+from recipeline.monitoring.live.log_format import LoggedRow
+from recipeline.monitoring.live.log_lines import AnsweredBy, DrawnLines, SeenLines, find_request, in_order
+from recipeline.records import to_plain
 
 files = st.lists(st.lists(st.integers(0, 100), max_size=6).map(sorted), max_size=8)
 
@@ -75,3 +79,11 @@ def test_lines_stand_for_the_requests_that_were_not_drawn(shares: list[float]) -
     assert drawn.rows == pytest.approx(sum(1 / share for share in shares))
     assert drawn.effective <= drawn.lines * (1 + 1e-9)
     assert DrawnLines().effective == 0
+
+
+def test_a_line_that_is_json_and_no_object_is_passed_over(tmp_path: Path) -> None:
+    """A log that others have joined may have a list of requests in it."""
+    line = LoggedRow(time=5.0, request_id="a", version="3", row=0, features={})
+    path = tmp_path / "predictions-1.jsonl"
+    path.write_text("\n".join(['"a"', '["a"]', "null", json.dumps(to_plain(line)), '{"request_id": "a"}', '{"a']))
+    assert find_request([LogFile.of(path)], "a", 0.0, 9.0) == [AnsweredBy("3", 1, 5.0)]

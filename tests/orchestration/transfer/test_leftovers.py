@@ -8,7 +8,7 @@ from recipeline.orchestration.session import Session
 from recipeline.orchestration.transfer import leftovers
 from recipeline.orchestration.transfer.leftovers import delete_left
 from recipeline.tracking.tags import RunTags
-from tests.tracking.helpers import finish
+from tests.tracking.helpers import finish, list_one_by_one
 
 HERE = {RunTags.SOURCE_URI: "http://dev:5000", RunTags.SOURCE_HOST: "here", RunTags.MODEL_NAME: "Wines"}
 
@@ -40,6 +40,15 @@ def test_copies_of_this_machine_from_this_source_to_this_model_are_deleted(dev: 
     delete_left(dev, tags)
     assert not active(dev, left)
     assert all(active(dev, run_id) for run_id in (*kept, used, elsewhere))
+
+
+def test_copies_in_all_experiments_are_found(dev: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = {**HERE, RunTags.MODEL_NAME: dev.registry.name}
+    left = add(dev, model_name=dev.registry.name)
+    dev.store.experiment("a newer one")
+    list_one_by_one(dev.store, monkeypatch)
+    delete_left(dev, tags)
+    assert not active(dev, left)
 
 
 @pytest.mark.full

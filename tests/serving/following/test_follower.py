@@ -610,6 +610,19 @@ def test_a_challenger_that_cannot_be_loaded_is_refused_and_production_knows_noth
     assert shadowed.metric("shadow_model_refused_total") == 1
 
 
+def test_a_refused_challenger_that_is_wanted_again_is_told_as_refused(shadowed: Shadowed) -> None:
+    Fault.of_its_file(shadowed)
+    client = shadowed.project.client
+    assert shadowed.poll() == "1 none"
+    assert shadowed.service.model
+    client.delete_registered_model_alias(NAME, "challenger")
+    shadowed.poll()
+    assert shadowed.shadow.describe(shadowed.service.model).state == "none"
+    client.set_registered_model_alias(NAME, "challenger", "2")
+    shadowed.poll()
+    assert shadowed.shadow.describe(shadowed.service.model).state == "refused"
+
+
 def test_a_copy_that_was_in_shadow_is_never_recalled_into_production(shadowed: Shadowed) -> None:
     shadowed.poll()
     assert [copy.name[0] for copy in served_copies(shadowed.folder)] == ["1"]
