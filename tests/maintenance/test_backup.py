@@ -32,7 +32,7 @@ from recipeline.tracking.connection import local
 from recipeline.tracking.connection.local import LocalStore
 from recipeline.tracking.connection.store import Store, open_store
 from tests.conftest import close_stores
-from tests.faults import in_fork
+from tests.faults import in_fork, kill_while_writing
 
 
 class Place:
@@ -469,6 +469,16 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
         if ended == 0:
             break
     assert 10 < moment < 199
+
+
+def test_a_store_whose_writer_was_killed_is_saved_and_replaced(place: Place) -> None:
+    kill_while_writing(place.files.database)
+    archive = place.save()
+    place.change()
+    kill_while_writing(place.files.database)
+    aside = place.restore(archive)
+    assert place.state() == (1, "before")
+    assert [runs_in(path) for path in aside if path.is_file()] == [2]
 
 
 # --- artifacts that come and go ------------------------------------------------------------------------------------------
