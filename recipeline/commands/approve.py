@@ -36,7 +36,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
     """
     registry, changed_by = session.registry, session.changed_by(run)
     done = reconcile(session, run)
-    if _is_approval(registry, done, version):
+    if _is_approval(done, registry, version):
         record_reported(session, run, done)
         return _describe(registry, done)
     challenger, champion = registry.version(version) if version else registry.holder(CHALLENGER), registry.holder(CHAMPION)
@@ -70,7 +70,7 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
     return _describe(registry, entry)
 
 
-def _is_approval(registry: Registry, done: Entry | None, version: str) -> TypeGuard[Entry]:
+def _is_approval(done: Entry | None, registry: Registry, version: str) -> TypeGuard[Entry]:
     """Whether an interrupted change is the approval that is asked for.
 
     With another challenger, that one is meant.
