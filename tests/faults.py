@@ -99,7 +99,7 @@ def run_and_die(command: Callable[[], object], *, at: int, log: Path) -> int:
 def kill_while_writing(database: Path) -> None:
     """Leave a SQLite file as a process does that is killed in a large transaction.
 
-    What is written is in the file, and how to undo it in the journal beside it.
+    Half-written pages are in the file, and the journal beside it undoes them.
     """
 
     def write() -> None:

@@ -78,7 +78,7 @@ def test_whoever_may_not_write_is_told_that_a_transaction_must_be_undone(
         connection.execute("CREATE TABLE made (it INTEGER)")
     kill_while_writing(path)
     opened = sqlite._opened
-    monkeypatch.setattr(sqlite, "_opened", lambda path, mode: opened(path, "ro"))  # as SQLite does without the right to write
+    monkeypatch.setattr(sqlite, "_opened", lambda path, _: opened(path, "ro"))  # as SQLite does without the right to write
     with pytest.raises(UnavailableError, match=r"was killed while it wrote\. Have its owner run `recipeline doctor`"):
         check_readable(path)
 
