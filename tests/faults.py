@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -93,3 +94,21 @@ def run_and_die(command: Callable[[], object], *, at: int, log: Path) -> int:
             command()
 
     return in_fork(watched)
+
+
+def kill_while_writing(database: Path) -> None:
+    """Leave a SQLite file as a process does that is killed in a large transaction.
+
+    Half-written pages are in the file, and the journal beside it undoes them.
+    """
+
+    def write() -> None:
+        connection = sqlite3.connect(database, isolation_level=None)
+        connection.execute("PRAGMA cache_size = 1")  # pages are written before the end
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE half_written (it BLOB)")
+        connection.executemany("INSERT INTO half_written VALUES (zeroblob(8000))", [()] * 100)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_fork(write) == signal.SIGKILL
+    assert database.with_name(f"{database.name}-journal").stat().st_size

@@ -9,6 +9,7 @@ import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 #: Where a context notes that the result is wanted as JSON, and the stream to stdout.
 _JSON, _STDOUT = "recipeline.json", "recipeline.stdout"
+
+#: How long after a change of Production its command may be typed again, where it was killed before it said that it is done.
+_TYPED_AGAIN = timedelta(hours=1)
+
+#: The states of runs whose change was reported: by themselves, or by the command that was typed again.
+_FINISHED, _REPORTED = "FINISHED", "KILLED"
 
 
 def step_command(step: Step) -> Callable[[Callable[..., None]], EntryPoint]:
@@ -89,10 +96,10 @@ def describe_step(run: StepRun) -> StepValues:
 
 
 def reconcile(session: Session, run: StepRun) -> Entry | None:
-    """Reconcile the registry and say what was found; return the completed change.
+    """Reconcile the registry and say what was found; return an interrupted change.
 
-    A command that was killed left it open; None: there was none. A user who types that command again wants the same change,
-    not another one.
+    A command that was killed left it open, and it is completed now; or it was killed after its change, before it could say so.
+    None: there is none. A user who types that command again wants the same change, not another one.
     """
     registry = session.registry
     for note in registry.reconcile(session.changed_by(run)):
@@ -101,7 +108,17 @@ def reconcile(session: Session, run: StepRun) -> Entry | None:
     if done is not None:
         change = f"{done.kind}, version {done.before or 'none'} to {done.after}"
         session.reporter.say(f"entry {done.number} of the ledger ({change}) was interrupted; it is completed now")
-    return done
+        return done
+    newest = registry.ledger.read().newest_change
+    if newest is None or datetime.now(UTC) - newest.when > _TYPED_AGAIN:
+        return None
+    return newest if _is_unreported(session, newest) else None
+
+
+def _is_unreported(session: Session, entry: Entry) -> bool:
+    """Whether the command that made a change has not come to its end."""
+    made_by = session.find_run(entry.run_id)
+    return made_by is not None and made_by.info.status not in (_FINISHED, _REPORTED)
 
 
 def record_change(run: StepRun, entry: Entry) -> None:
@@ -109,6 +126,16 @@ def record_change(run: StepRun, entry: Entry) -> None:
     run.save(CHANGE, entry)
     run.outcome, run.values = "promoted", entry
     run.tag(model_version=entry.after)
+
+
+def record_reported(session: Session, run: StepRun, entry: Entry) -> None:
+    """Save a change that an interrupted command made in the run that reports it.
+
+    It is reported once: the same command typed a third time is another change.
+    """
+    record_change(run, entry)
+    if _is_unreported(session, entry):
+        session.store.client.update_run(entry.run_id, status=_REPORTED)
 
 
 def reading_command(name: str) -> Callable[[Callable[..., Any]], EntryPoint]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import click
 
-from recipeline.cli.command import reconcile, record_change, registry_command
+from recipeline.cli.command import reconcile, record_change, record_reported, registry_command
 from recipeline.errors import UnavailableError
 from recipeline.monitoring.wording import describe_shadow
 from recipeline.orchestration.session import Session
@@ -34,8 +36,9 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
     """
     registry, changed_by = session.registry, session.changed_by(run)
     done = reconcile(session, run)
-    if done is not None and done.kind == APPROVE and done.after == registry.champion_number() and version in ("", done.after):
-        return _record(run, registry, done)
+    if _is_approval(done, registry, version):
+        record_reported(session, run, done)
+        return _describe(registry, done)
     challenger, champion = registry.version(version) if version else registry.holder(CHALLENGER), registry.holder(CHAMPION)
     if challenger is None:
         raise UnavailableError("No challenger to approve.", fix="Register one: `python -m steps.register`.")
@@ -63,10 +66,20 @@ def approve(session: Session, run: StepRun, version: str, reason: str) -> str:
             f"Production changed while version {number} was approved: it is no longer version {now or 'none'}.",
             fix="Run promote again: the challenger must pass the gate against the new Production.",
         )
-    return _record(run, registry, entry)
-
-
-def _record(run: StepRun, registry: Registry, entry: Entry) -> str:
-    """Save the approval in the run; return what the command says of it."""
     record_change(run, entry)
+    return _describe(registry, entry)
+
+
+def _is_approval(done: Entry | None, registry: Registry, version: str) -> TypeGuard[Entry]:
+    """Whether an interrupted change is the approval that is asked for.
+
+    With another challenger, that one is meant.
+    """
+    if done is None or done.kind != APPROVE or done.after != registry.champion_number():
+        return False
+    return version == done.after if version else registry.holder(CHALLENGER) is None
+
+
+def _describe(registry: Registry, entry: Entry) -> str:
+    """Return what the command says of an approval."""
     return f"version {entry.after} is approved and in Production of {registry.name} (entry {entry.number} of the ledger)"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipeline.cli.command import reconcile, record_change, registry_command
+from recipeline.cli.command import reconcile, record_change, record_reported, registry_command
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.promotion.gate import loses_real_rows
@@ -44,7 +44,7 @@ def rollback(session: Session, run: StepRun, version: str, reason: str) -> str:
         champion = registry.holder(CHAMPION)
         now = str(champion.version) if champion else ""
         if done is not None and done.kind == ROLLBACK and done.after == now and version in ("", now):
-            record_change(run, done)
+            record_reported(session, run, done)
             return _describe_done(done)
         target = _named(registry, version, champion) if version else _before(session, champion)
         load_golden(session.reader.fresh(), registry.version(target))

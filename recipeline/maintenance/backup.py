@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from recipeline.data.origin.unfinished import unfinished_folder
 from recipeline.errors import UnavailableError, UsageError
+from recipeline.maintenance.exchange import BEFORE, UNFINISHED, Exchange, working_folder
 from recipeline.tracking.connection.local import LocalStore, check_database, copy_database, find_local, find_old_root, relocate
 from recipeline.tracking.connection.store import held, store_lock
 
@@ -28,9 +29,6 @@ _SIDE_FILES = ("", "-journal", "-wal", "-shm")
 
 #: How SQLite says that a disk takes no more.
 _DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-
-#: Names of what `restore_archive` puts beside what it replaces: unfinished work, and the store that was there before.
-_UNFINISHED, _BEFORE = ".{}.restore-", "{}.before-"
 
 
 def require_local(uri: str, artifact_root: str | None) -> LocalStore:
@@ -115,7 +113,7 @@ def _files(root: Path) -> Iterator[Path]:
 
     Unfinished archives and leftovers of `restore_archive` are excluded.
     """
-    own = (_WRITING, *(words.format(root.name) for words in (_UNFINISHED, _BEFORE)))
+    own = (_WRITING, *(words.format(root.name) for words in (UNFINISHED, BEFORE)))
 
     def complain(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -180,7 +178,7 @@ def restore_archive(store: LocalStore, uri: str, source: Path, tick: Callable[[s
         raise UnavailableError(f"The folder of the store, {store.database.parent}, does not exist.", fix="Create it first.")
     with held(store_lock(uri), uri), ExitStack() as stack:
         database = _beside(store.database, store.database.parent, stamp, stack)
-        artifacts = _beside(store.artifacts, _place(store.artifacts), stamp, stack)
+        artifacts = _beside(store.artifacts, working_folder(store.artifacts), stamp, stack)
         _unpack(source, database, artifacts, tick)
         before = find_old_root(database / _DATABASE, artifacts / _ARTIFACTS)
         if before is not None and before != store.artifacts:
@@ -191,23 +189,21 @@ def restore_archive(store: LocalStore, uri: str, source: Path, tick: Callable[[s
                     fix="Restore it in the folder that it was made in.",
                 )
             relocate(database / _DATABASE, before, store.artifacts)
-        saved = store.database.with_name(f"{_BEFORE.format(store.database.name)}{stamp}")
-        had_database = store.database.exists()
+        saved = store.database.with_name(f"{BEFORE.format(store.database.name)}{stamp}")
+        had_database, undo = store.database.exists(), stack.enter_context(ExitStack())
+        exchange = Exchange(artifacts / _ARTIFACTS, store.artifacts, stamp, undo)
+        # Whenever this is killed, the database that is there finds its files.
+        exchange.bring_in()
         _replace_database(database / _DATABASE, store.database, saved)
         try:
-            aside = _replace_content(artifacts / _ARTIFACTS, store.artifacts, stamp)
-        except OSError:
+            exchange.move_out()
+        except BaseException:  # Ctrl-C too, after which the artifacts are those of before
             if had_database:
                 _replace_database(saved, store.database, database / "undone")
                 saved.unlink(missing_ok=True)
             raise
-        return [path for path in (aside, saved) if path.exists()]
-
-
-def _place(artifacts: Path) -> Path:
-    """Return the working folder: the artifacts' parent, if on one disk and writable."""
-    beside = next(folder for folder in artifacts.parents if folder.exists())
-    return artifacts if artifacts.is_mount() or (artifacts.exists() and not os.access(beside, os.W_OK)) else beside
+        undo.pop_all()
+        return [path for path in (exchange.aside, saved) if path.exists()]
 
 
 def _beside(path: Path, place: Path, stamp: str, stack: ExitStack) -> Path:
@@ -215,7 +211,7 @@ def _beside(path: Path, place: Path, stamp: str, stack: ExitStack) -> Path:
 
     Leftovers of interrupted commands are deleted too.
     """
-    prefix = _UNFINISHED.format(path.name)
+    prefix = UNFINISHED.format(path.name)
     for left in place.glob(f"{glob.escape(prefix)}*"):
         shutil.rmtree(left, ignore_errors=True)
     folder = place / f"{prefix}{stamp}"
@@ -296,24 +292,3 @@ def _replace_database(new: Path, database: Path, saved: Path) -> None:
         if Path(f"{database}{side}").exists():
             Path(f"{database}{side}").rename(f"{saved}{side}")
     new.rename(database)
-
-
-def _replace_content(new: Path, folder: Path, stamp: str) -> Path:
-    """Replace the content of `folder` by that of `new`; return the old content's path.
-
-    If that fails, the old content is put back. The folder itself stays, since it may be a mount point.
-    """
-    aside = _place(folder) / f"{_BEFORE.format(folder.name)}{stamp}"
-    own = tuple(words.format(folder.name) for words in (_UNFINISHED, _BEFORE))
-    folder.mkdir(parents=True, exist_ok=True)
-    moves = [(path, aside / path.name) for path in folder.iterdir() if not path.name.startswith(own)]
-    if moves:
-        aside.mkdir()
-    if new.exists():
-        moves += [(path, folder / path.name) for path in new.iterdir()]
-    with ExitStack() as undo:
-        for path, to in moves:
-            path.rename(to)
-            undo.callback(to.rename, path)
-        undo.pop_all()
-    return aside

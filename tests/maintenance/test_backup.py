@@ -32,7 +32,7 @@ from recipeline.tracking.connection import local
 from recipeline.tracking.connection.local import LocalStore
 from recipeline.tracking.connection.store import Store, open_store
 from tests.conftest import close_stores
-from tests.faults import in_fork
+from tests.faults import in_fork, kill_while_writing
 
 
 class Place:
@@ -309,16 +309,19 @@ def test_a_folder_of_artifacts_that_is_a_mounted_disk_is_replaced_within(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["mlruns"]
 
 
-@pytest.mark.parametrize("failing", ["a move of artifacts", "the database"])
+@pytest.mark.parametrize("failing", ["a move of artifacts", "Ctrl-C", "the database"])
 def test_where_a_restore_fails_at_its_last_moves_the_store_is_as_it_was(
     place: Place, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     archive = place.save()
     place.change()
-    before, rename, copy, calls = listing(place.folder), Path.rename, local.copy_database, iter(range(100))
+    place.artifact.with_name("late.txt").touch()
+    before, rename, copy = listing(place.folder), Path.rename, local.copy_database
 
     def move(path: Path, target: Path | str) -> Path:
-        if failing == "a move of artifacts" and next(calls) == 1:
+        if failing == "Ctrl-C" and path.name == "late.txt":
+            raise KeyboardInterrupt
+        if failing == "a move of artifacts" and path.name == "late.txt":
             raise OSError(errno.EIO, "Input/output error")
         return rename(path, target)
 
@@ -329,7 +332,7 @@ def test_where_a_restore_fails_at_its_last_moves_the_store_is_as_it_was(
 
     monkeypatch.setattr(Path, "rename", move)
     monkeypatch.setattr(module, "copy_database", copy_once)
-    with pytest.raises((OSError, sqlite3.OperationalError)):
+    with pytest.raises((OSError, sqlite3.OperationalError, KeyboardInterrupt)):
         place.restore(archive)
     monkeypatch.undo()
     found = listing(place.folder)
@@ -469,6 +472,16 @@ def test_a_restore_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_c
         if ended == 0:
             break
     assert 10 < moment < 199
+
+
+def test_a_store_whose_writer_was_killed_is_saved_and_replaced(place: Place) -> None:
+    kill_while_writing(place.files.database)
+    archive = place.save()
+    place.change()
+    kill_while_writing(place.files.database)
+    aside = place.restore(archive)
+    assert place.state() == (1, "before")
+    assert [runs_in(path) for path in aside if path.is_file()] == [2]
 
 
 # --- artifacts that come and go ------------------------------------------------------------------------------------------

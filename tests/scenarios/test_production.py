@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
+import os
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +22,7 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 from sklearn.linear_model import LinearRegression
 
+import recipeline.cli.command
 import recipeline.commands.rollback
 from recipeline.cli.main import COMMANDS
 from recipeline.registry.ledger import Ledger
@@ -160,6 +165,61 @@ def test_a_rollback_that_was_killed_and_is_typed_again_goes_back_once(served: Pr
     assert served_versions(served) == ["1", "2", "3", "2"]
     assert "Traceback" not in outcome.stderr
     assert broken(served) == []
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED"])
+def test_a_rollback_that_ended_before_it_could_say_so_is_not_repeated(
+    served: Project, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    served.ok("main", model="dt", promote="always")
+    end_after_change(served, "rollback", status, monkeypatch)
+    assert str(served.production().version) == "2"
+    assert broken(served) == []
+    served.ok("repair")
+    assert "version 2 is in Production: version 3 was rolled back by" in served.ok("rollback").stdout
+    assert served_versions(served) == ["1", "2", "3", "2"]
+    served.ok("rollback")  # what is typed again after an answer is another step
+    assert served_versions(served) == ["1", "2", "3", "2", "1"]
+
+
+def test_a_rollback_that_ended_long_ago_is_not_the_one_that_is_typed(served: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.ok("main", model="dt", promote="always")
+    end_after_change(served, "rollback", "RUNNING", monkeypatch)
+    monkeypatch.setattr(recipeline.cli.command, "_TYPED_AGAIN", timedelta())
+    served.ok("rollback")
+    assert served_versions(served) == ["1", "2", "3", "2", "1"]
+
+
+def test_an_approval_that_ended_before_it_could_say_so_is_done_until_there_is_another_challenger(
+    served: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = {"held_against": "2", "gate_passed": "true"}
+    for name, value in passed.items():
+        served.client.set_model_version_tag(NAME, "3", f"recipeline.{name}", value)
+    end_after_change(served, "approve", "RUNNING", monkeypatch)
+    challenger = served.client.get_model_version_by_alias(NAME, "previous").version
+    served.client.set_registered_model_alias(NAME, "challenger", challenger)
+    assert "has not passed the gate" in served.run("approve").stderr
+    served.client.delete_registered_model_alias(NAME, "challenger")
+    assert "version 3 is approved and in Production" in served.ok("approve").stdout
+    assert "No challenger to approve." in served.run("approve").stderr
+    assert served_versions(served) == ["1", "2", "3"]
+
+
+def end_after_change(project: Project, command: str, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a command that ends when Production is changed, before anything else."""
+    module = importlib.import_module(f"recipeline.commands.{command}")
+
+    def end(*_: object) -> None:
+        if status == "RUNNING":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "record_change", end)
+        assert in_fork(lambda: project.ok(command)) != 0
+    (run,) = project.client.search_runs(["1"], f"tags.`recipeline.step` = '{command}'", max_results=1)
+    assert run.info.status == status
 
 
 def test_of_two_rollbacks_at_once_one_is_carried_out(served: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +43,9 @@ _OBJECT_STORES = {"azure", "boto3", "botocore", "google", "s3transfer"}
 
 #: How SQLite says that another process holds a database.
 _LOCKED = "database is locked"
+
+#: How the system says that a disk, or a user's share of it, takes no more.
+_NO_SPACE = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 _STORAGE_ERRNOS = {
     errno.ENOSPC,
@@ -104,13 +109,16 @@ def unwritable(uri: str, reason: str) -> UnavailableError:
 
     `reason` is one line.
     """
-    is_locked = _LOCKED in reason
+    fix = "Check that it exists, that you have write permission, and that the disk is not full."
+    if _LOCKED in reason:
+        fix = "Wait for the process that holds it (`fuser` names it for a file), or stop it, and try again."
+    elif any(words in reason for words in _NO_SPACE):  # which the system says without the name of a file
+        fix = (
+            "Free space on the disks of the store, of its artifacts and of temporary files "
+            f"({tempfile.gettempdir()}; TMPDIR names another folder)."
+        )
     return UnavailableError(
-        f"The MLflow store {redact(uri)} must be reachable and writable.",
-        got=f"'{scrub(reason, uri)}'",
-        fix="Wait for the process that holds it (`fuser` names it for a file), or stop it, and try again."
-        if is_locked
-        else "Check that it exists, that you have write permission, and that the disk is not full.",
+        f"The MLflow store {redact(uri)} must be reachable and writable.", got=f"'{scrub(reason, uri)}'", fix=fix
     )
 
 
@@ -128,7 +136,8 @@ def _unavailable(error: BaseException) -> str | None:
         return None
     for cause in causes(error):
         if _is_no_answer(cause) or (isinstance(cause, MlflowException) and _tells_of_no_answer(cause)):
-            whole = " ".join(str(getattr(cause, "orig", None) or cause).split())
+            driver = next((found for found in (getattr(it, "orig", None) for it in causes(error)) if found), None)
+            whole = " ".join(str(driver or cause).split())  # SQLAlchemy and MLflow put statement and rows around its words
             # MLflow's message on a download begins with the address; the reason comes later.
             return whole[max(0, whole.find(NO_ANSWER)) :][:200]
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recipeline.errors import UnavailableError
 from recipeline.tracking._compat import LIST_EXPERIMENTS, LIST_RUNS, LOCATIONS, as_path, is_local
-from recipeline.tracking.connection.sqlite import BUSY_SECONDS, path_of
+from recipeline.tracking.connection.sqlite import BUSY_SECONDS, path_of, read_database
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ def find_local(uri: str, artifact_root: str | None) -> LocalStore | None:
     if database is None or (artifact_root and not is_local(artifact_root)):
         return None
     return LocalStore(database, as_path(artifact_root) if artifact_root else database.with_name("mlruns"))
-
-
-def read_database(path: Path) -> sqlite3.Connection:
-    """Open a SQLite file that must exist, to read it only."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
 
 
 def copy_database(source: Path, target: Path) -> None:

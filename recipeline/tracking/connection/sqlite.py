@@ -90,7 +90,7 @@ def holds_store(path: Path) -> bool:
     if not path.is_file():
         return path.exists()
     try:
-        with closing(_read(path)) as connection:
+        with closing(read_database(path)) as connection:
             connection.execute(COUNT_SCHEMAS)
     except sqlite3.OperationalError as error:
         return getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_ERROR  # no such table
@@ -144,6 +144,41 @@ def share(lock: Path, database: Path) -> None:
             os.close(number)
 
 
+def read_database(path: Path) -> sqlite3.Connection:
+    """Open a SQLite file that must exist, to read it only.
+
+    A transaction of a process that was killed is undone first: SQLite refuses to read the file before, and undoes it for no
+    connection that may only read.
+
+    Raises
+    ------
+    sqlite3.Error : it cannot be read, or a transaction must be undone in a file that this user may not write.
+    """
+    try:
+        return _opened(path, "ro")
+    except sqlite3.OperationalError as error:
+        if not _is_unfinished(error):
+            raise
+    _opened(path, "rw").close()
+    return _opened(path, "ro")
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a SQLite file that must exist, and read it once."""
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True)
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_unfinished(error: sqlite3.Error) -> bool:
+    """Whether SQLite may not undo the transaction of a process that was killed."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
 def check_readable(path: Path) -> None:
     """Raise sqlite3.Error at once if a SQLite file cannot be read.
 
@@ -151,12 +186,17 @@ def check_readable(path: Path) -> None:
 
     Raises
     ------
-    UnavailableError : it is in WAL mode, and SQLite cannot create the files beside it that it reads such a file by.
+    UnavailableError : a transaction must be undone in it first; or it is in WAL mode, and SQLite cannot create the files
+        beside it that it reads such a file by.
     """
     try:
-        with closing(_read(path)) as connection:
-            connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError:
+        read_database(path).close()
+    except sqlite3.OperationalError as error:
+        if _is_unfinished(error):
+            raise UnavailableError(
+                f"The store {path} cannot be read: a command of its owner was killed while it wrote.",
+                fix="Have its owner run `recipeline doctor`, which undoes what is half written.",
+            ) from None
         if not is_wal(path):
             raise
         # Opened as immutable it could be read, but not safely: its owner may write to it meanwhile.
@@ -226,7 +266,7 @@ def copy_schema(cache: Path, path: Path) -> bool:
     kept = schema_file(cache)
     if path.exists() or not _is_whole(kept):
         return False
-    with closing(_read(kept)) as source, closing(sqlite3.connect(path)) as target:
+    with closing(read_database(kept)) as source, closing(sqlite3.connect(path)) as target:
         source.backup(target)
     return True
 
@@ -243,7 +283,7 @@ def keep_schema(cache: Path, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             draft = Path(folder) / kept.name
             with (
-                closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
+                closing(read_database(path)) as source,
                 closing(sqlite3.connect(draft)) as target,
             ):
                 source.backup(target)
@@ -256,14 +296,10 @@ def keep_schema(cache: Path, path: Path) -> None:
 def _is_whole(kept: Path) -> bool:
     """Whether the cached schema is readable, has MLflow's tables, no experiment."""
     try:
-        with closing(_read(kept)) as connection:
+        with closing(read_database(kept)) as connection:
             whole = bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
             versions = connection.execute(COUNT_SCHEMAS).fetchone()[0]
             rows = connection.execute(COUNT_ROWS).fetchone()[0]
     except sqlite3.Error:
         return False
     return bool(whole and versions == 1 and rows == 0)
-
-
-def _read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +35,20 @@ def test_what_a_store_raises_that_is_gone_is_one_sentence(error: Exception) -> N
         raise error
     assert raised.value.exit_code == 6
     assert raised.value.__cause__ is None
+
+
+def test_a_database_says_why_it_did_not_write_without_the_statement() -> None:
+    driver = sqlite3.OperationalError("database or disk is full")
+    error = sqlalchemy.exc.OperationalError("INSERT INTO tags VALUES (?)", {"value": "rows"}, driver)
+    with pytest.raises(UnavailableError, match=r"Got 'database or disk is full' instead"), store_errors("sqlite:///a.db"):
+        raise MlflowException(f"(raised as a result of Query-invoked autoflush) {error}") from error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_may_be_that_of_temporary_files(number: int) -> None:
+    with pytest.raises(UnavailableError, match="TMPDIR names another folder") as raised, store_errors("sqlite:///a.db"):
+        raise OSError(number, os.strerror(number))
+    assert tempfile.gettempdir() in raised.value.sentence
 
 
 GONE = [

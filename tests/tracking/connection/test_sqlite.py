@@ -10,11 +10,13 @@ import mlflow
 import pytest
 from sqlalchemy import Engine, create_engine, event
 
+from recipeline.errors import UnavailableError
 from recipeline.tracking._compat import engines_of
 from recipeline.tracking.connection import sqlite
-from recipeline.tracking.connection.sqlite import is_new, spare_syncs
+from recipeline.tracking.connection.sqlite import check_readable, is_new, read_database, spare_syncs
 from recipeline.tracking.connection.store import Store, open_store
 from tests.conftest import SYNCHRONOUS
+from tests.faults import kill_while_writing
 
 
 def rows_of(path: Path, table: str) -> list[tuple[object, ...]]:
@@ -52,6 +54,33 @@ def test_a_connection_waits_for_a_file_that_is_locked_when_it_is_made(tmp_path: 
         spare_syncs(connection, None)
         release.join()
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
+
+
+def test_a_transaction_of_a_killed_process_is_undone_before_the_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE made (it INTEGER)")
+    before = path.read_bytes()
+    kill_while_writing(path)
+    assert path.read_bytes() != before
+    with closing(read_database(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("made",)]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("INSERT INTO made VALUES (1)")
+    assert path.read_bytes() == before
+
+
+def test_whoever_may_not_write_is_told_that_a_transaction_must_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE made (it INTEGER)")
+    kill_while_writing(path)
+    opened = sqlite._opened
+    monkeypatch.setattr(sqlite, "_opened", lambda path, _: opened(path, "ro"))  # as SQLite does without the right to write
+    with pytest.raises(UnavailableError, match=r"was killed while it wrote\. Have its owner run `recipeline doctor`"):
+        check_readable(path)
 
 
 @pytest.fixture
