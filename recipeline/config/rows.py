@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Self
+from datetime import UTC, datetime
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,18 @@ def is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None
 
 
+def _as_place(value: Scalar | None) -> Any:
+    """Return a number, or a date as an instant; None for other values."""
+    if isinstance(value, str) and is_date(value):
+        found = datetime.fromisoformat(value.replace(" ", "T"))
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    return value if isinstance(value, float) else None
+
+
+def _shown(value: Scalar | None) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 class Condition(Settings):
     """The values of a column in the rows to train on.
 
@@ -56,8 +68,9 @@ class Condition(Settings):
     def _says_something(self) -> Self:
         if not (self.in_ or self.not_in) and self.min is None and self.max is None and self.missing is None:
             raise ValueError("give min, max, in, not_in, missing, or several of them.")
-        if isinstance(self.min, float) and isinstance(self.max, float) and self.min > self.max:
-            raise ValueError(f"min must not be above max. Got {self.min:g} and {self.max:g} instead.")
+        low, high = _as_place(self.min), _as_place(self.max)
+        if low is not None and high is not None and type(low) is type(high) and low > high:
+            raise ValueError(f"min must not be above max. Got {_shown(self.min)} and {_shown(self.max)} instead.")
         return self
 
     def faults(self, name: str, type: str) -> Iterable[str]:

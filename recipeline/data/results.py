@@ -100,7 +100,10 @@ class Twins:
 
 @dataclass(frozen=True)
 class Memory:
-    """R2 of a model that memorises rows: all test rows, with a twin, without."""
+    """R2 of a model that memorises rows: all test rows, with a twin, without.
+
+    Classes have the Brier skill in its place.
+    """
 
     r2: float
     r2_with_twin: float

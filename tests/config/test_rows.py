@@ -33,6 +33,8 @@ def with_filter(**conditions: Any) -> Any:
         ({"night": {"in": ["yes"]}}, ["'rows.filter.night.in' must be true or false", "Got yes"]),
         ({"day": {"min": "May"}}, ["'rows.filter.day.min' must be a date in ISO 8601", "Got May"]),
         ({"day": {"min": "2010-02-30"}}, ["'rows.filter.day.min' must be a date"]),
+        ({"day": {"min": "2011-01-01", "max": "2010-12-31"}}, ["min must not be above max", "2011-01-01 and 2010-12-31"]),
+        ({"day": {"min": "2011-01-01T10:00:00Z", "max": "2011-01-01 10:30+02:00"}}, ["min must not be above max"]),
         ({"day": {"min": 2010}}, ["'rows.filter.day.min' must be a date"]),
         ("alcohol >= 10", ["'rows.filter'", "an object"]),
     ],

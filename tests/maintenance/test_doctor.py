@@ -36,11 +36,11 @@ def promote(session: Session, version: str, expected: str = "") -> None:
 
 
 def broken(session: Session) -> list[tuple[str, str]]:
-    """Return each fault and its repair, but for golden rows and manifests.
+    """Return each fault and its repair, but for evaluations and manifests.
 
     Small models have neither.
     """
-    found = [finding for finding in examine_registry(session) if "golden" not in finding.what]
+    found = [finding for finding in examine_registry(session) if "has no run of evaluate" not in finding.what]
     return [(finding.what, finding.fix) for finding in found if finding.state == "broken" and "manifest" not in finding.what]
 
 

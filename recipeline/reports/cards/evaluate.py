@@ -119,7 +119,7 @@ def _candidates(metrics: Metrics, board: pd.DataFrame, task: Task) -> Plot:
     titles = [*score_titles(metrics.task, metrics.cv_title), *(f"test {it.label}" for it in metrics.more)]
     columns = ["candidate", *titles, *([f"{skill.title}, random split"] if quoted else [])]
     ranked_by = metrics.ranked_by or skill.name
-    meaning = f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})"
+    meaning = task.explain(skill)
     label = metrics.cv_label if metrics.ranked_by else meaning
     rows: list[list[Cell]] = [
         [name, *(scores[name][key] for key in keys), *([quoted[name]] if quoted else [])] for name in names

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from recipeline.artifacts import LEAK_AUDIT
 from recipeline.data.results import LeakAudit
+from recipeline.metrics.catalogue import skill_of
 from recipeline.reports.blocks import Block, Card, Cell, Facts, Note, Plot, Results, Section, Table
 from recipeline.reports.limits import select_strongest
 from recipeline.reports.plots.rows import plot_differences, plot_memory, plot_twins
+from recipeline.reports.tasks.every import TASKS
 
 
 def make_card(results: Results) -> Card:
@@ -33,7 +35,7 @@ def make_card(results: Results) -> Card:
         verdict,
         [
             Section("Sizes", [Facts(facts), *(Note(warning, "warning") for warning in audit.warnings)]),
-            Section("Twins in training and test", _leaks(audit)),
+            Section("Twins in training and test", _leaks(audit, results.recipe.task)),
             Section("Differences between training and test rows", [_differences(audit)]),
         ],
         tone="warning" if leaked or audit.warnings else "good",
@@ -54,7 +56,7 @@ def _group_facts(audit: LeakAudit) -> dict[str, Cell]:
     return facts
 
 
-def _leaks(audit: LeakAudit) -> list[Block]:
+def _leaks(audit: LeakAudit, task: str) -> list[Block]:
     plain = audit.random_split
     shares = {"a plain random split": (plain.leaked_rows, plain.test_rows)}
     if audit.method != "random":
@@ -76,21 +78,24 @@ def _leaks(audit: LeakAudit) -> list[Block]:
     memory = audit.memory
     if memory is None:
         return [*blocks, Note("Too few test rows have a twin to measure their effect.")]
-    r2 = {
+    skill = skill_of(task)
+    measured = {
         "rows with a twin": memory.r2_with_twin,
         "all test rows, as usually quoted": memory.r2,
         "rows without": memory.r2_without_twin,
     }
     finding = (
-        f"What do twins do to a score? R2 {memory.r2_with_twin:.2f} on rows with one, {memory.r2_without_twin:.2f} without"
+        f"What do twins do to a score? {skill.label} {memory.r2_with_twin:.2f} on rows with one, "
+        f"{memory.r2_without_twin:.2f} without"
     )
     return [
         *blocks,
         Plot(
             "memory",
-            "Effect of twins: R2 of an unpruned decision tree, which memorises rows, on the test rows of a plain random split.",
-            lambda: plot_memory(r2, finding),
-            Table(["test rows", "R2"], [[name, value] for name, value in r2.items()]),
+            f"Effect of twins: {skill.label} of an unpruned decision tree, which memorises rows, on the test rows of a plain "
+            "random split.",
+            lambda: plot_memory(measured, skill.label, TASKS[task].explain(skill), finding),
+            Table(["test rows", skill.label], [[name, value] for name, value in measured.items()]),
         ),
     ]
 

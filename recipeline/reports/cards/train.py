@@ -47,7 +47,7 @@ def _folds(board: pd.DataFrame) -> list[str]:
 
 def _leaderboard(board: pd.DataFrame, recipe: Recipe, task: Task) -> Plot:
     folds, skill, metric = _folds(board), skill_of(recipe.task), recipe.ranked_by
-    label = f"{skill.label} (1 is perfect, 0 is no better than {task.no_skill})" if metric == skill else metric.label
+    label = task.explain(skill) if metric == skill else metric.label
     names = [str(name) for name in board["candidate"]]
     kept = ["candidate", "cv_mean_score", "cv_std", *folds, "gain_with_best", "fit_seconds", "predict_seconds"]
     titles = {

@@ -100,10 +100,13 @@ def plot_twins(shares: Mapping[str, tuple[int, int]], title: str = "") -> Figure
     return finish(axes, title, x="test rows")
 
 
-def plot_memory(r2: Mapping[str, float], title: str = "") -> Figure:
-    """Return a plot of R2 on rows with a twin and on the others."""
-    values = np.array(list(r2.values()))
-    axes, places = row_axes(list(r2), each(list(r2), R2=values.tolist()))
+def plot_memory(skills: Mapping[str, float], label: str, axis: str, title: str = "") -> Figure:
+    """Return a plot of the skill on rows with a twin and on the others.
+
+    `label` names the skill, `axis` says more of it.
+    """
+    values = np.array(list(skills.values()))
+    axes, places = row_axes(list(skills), each(list(skills), **{label: values.tolist()}))
     axes.barh(places, values, color=[ORANGE, *[BLUE] * (len(values) - 1)], height=0.6)
     mark_value(axes, places, 0, color=SOFT, linewidth=1)
     for place, value in zip(places, values, strict=True):
@@ -111,7 +114,7 @@ def plot_memory(r2: Mapping[str, float], title: str = "") -> Figure:
             f"{value:.2f}", (max(value, 0), place), xytext=(4, 0), textcoords="offset points", va="center", weight="bold"
         )
     axes.set_xlim(min(0, values.min() * 1.1), 1.2 * max(1, values.max()))
-    return finish(axes, title, x="R2 (1 is perfect, 0 is no better than the mean)")
+    return finish(axes, title, x=axis)
 
 
 def plot_differences(names: Sequence[str], distance: Sequence[float], limit: Sequence[float]) -> Figure:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from recipeline.config.recipe import Recipe
 from recipeline.evaluation.results import Best, Dependence, Diagnosis, Metrics
+from recipeline.metrics.catalogue import Metric
 from recipeline.reports.blocks import Cell, Plot, Section
 from recipeline.reports.limits import select_strongest
 
@@ -49,6 +50,10 @@ class Task(ABC):
     no_skill: str
     #: Plots of evaluate that tell how good the best candidate is.
     told: tuple[str, ...]
+
+    def explain(self, skill: Metric) -> str:
+        """Return the label of an axis with the skill, and what its values mean."""
+        return f"{skill.label} (1 is perfect, 0 is no better than {self.no_skill})"
 
     @abstractmethod
     def show_out_of_fold(self, candidate: str, rows: pd.DataFrame, recipe: Recipe) -> Section:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recipeline.artifacts import LEAK_AUDIT
-from recipeline.reports.blocks import Card, Note
+from recipeline.reports.blocks import Card, Note, Plot
 from recipeline.reports.cards.split import make_card
 from tests.reports.cards.helpers import Saved, notes, table
 
@@ -45,6 +45,16 @@ def test_the_split_stands_beside_a_plain_random_one_unless_it_is_one(method: str
 def test_too_few_twins_to_tell_what_they_are_worth_are_said_to_be() -> None:
     assert notes(card(memory=None)) == ["Too few test rows have a twin to measure their effect."]
     assert notes(card()) == []
+
+
+@pytest.mark.parametrize(("task", "label"), [("regression", "R2"), ("multiclass", "Brier skill")])
+def test_what_twins_are_worth_is_told_by_the_skill_of_the_task(task: str, label: str) -> None:
+    results = Saved({LEAK_AUDIT: AUDIT})
+    results.recipe = results.recipe.model_copy(update={"task": task})
+    (plot,) = (it for it in make_card(results).sections[1].blocks if isinstance(it, Plot) and it.name == "memory")
+    assert plot.shows.startswith(f"Effect of twins: {label} of")
+    assert plot.values.columns == ["test rows", label]
+    assert plot.draw().axes[0].get_xlabel().startswith(f"{label} (1 is perfect")
 
 
 def test_columns_that_are_apart_are_listed_with_what_chance_reaches() -> None:

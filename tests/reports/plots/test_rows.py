@@ -22,7 +22,7 @@ FIGURES = {
     "correlations of many": lambda: plot_correlations([f"column {n}" for n in range(14)], np.full((14, 14), -0.25)),
     "strongest": lambda: plot_strongest(["a and b", "a and c"], [0.9, -0.5]),
     "twins": lambda: plot_twins({"random": (64, 320), "grouped": (0, 299)}),
-    "memory": lambda: plot_memory({"with": 1.0, "all": 0.07, "without": -0.1}),
+    "memory": lambda: plot_memory({"with": 1.0, "all": 0.07, "without": -0.1}, "R2", "R2 (1 is perfect)"),
     "differences": lambda: plot_differences(["a", "b"], [0.02, 0.3], [0.1, 0.2]),
 }
 
