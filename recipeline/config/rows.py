@@ -26,20 +26,29 @@ _VALUES: dict[str, tuple[str, Callable[[Scalar], bool]]] = {
 }
 
 
+def _read_date(text: str) -> datetime | None:
+    """Return a date in ISO 8601 as an instant; None for other text.
+
+    One without a zone is in UTC.
+    """
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "T"))
+    except ValueError:
+        return None
+    if not _DATE.fullmatch(text):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
 def is_date(text: str) -> bool:
     """Whether a text is a date in ISO 8601."""
-    try:
-        datetime.fromisoformat(text.replace(" ", "T"))
-    except ValueError:
-        return False
-    return _DATE.fullmatch(text) is not None
+    return _read_date(text) is not None
 
 
 def _as_place(value: Scalar | None) -> Any:
     """Return a number, or a date as an instant; None for other values."""
-    if isinstance(value, str) and is_date(value):
-        found = datetime.fromisoformat(value.replace(" ", "T"))
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    if isinstance(value, str):
+        return _read_date(value)
     return value if isinstance(value, float) else None
 
 
