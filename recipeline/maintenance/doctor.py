@@ -134,8 +134,8 @@ def _ledger(session: Session) -> Iterator[Finding]:
         signed = "signed and " if session.ledger_key else ""
         noted = f"; acknowledged damage: {', '.join(sorted(reading.acknowledged))}" if reading.acknowledged else ""
         yield Finding("ok", f"The ledger of {registry.name} is {signed}complete: {len(reading.entries)} entries{noted}.")
-    if reading.key_fault and not session.ledger_key:  # with another key, the entries are faults
-        yield Finding("note", f"{reading.key_fault} Signatures were not checked.", "export RECIPELINE_LEDGER_KEY=<the key>")
+    if not session.ledger_key and (fault := registry.ledger.key_fault()):  # with another key, the entries are faults
+        yield Finding("note", f"{fault} Signatures were not checked.", "export RECIPELINE_LEDGER_KEY=<the key>")
     known = {str(version.version) for version in registry.versions()}
     served = dict.fromkeys(entry.after for entry in reading.changes if entry.after)
     for gone in served:

@@ -67,8 +67,6 @@ class Reading:
     faults: Mapping[str, str] = field(default_factory=dict)
     #: The highest number of an entry, valid or not.
     last: int = 0
-    #: How the key differs from the one that signed the newest signed entry; empty if it does not, or none is signed.
-    key_fault: str = ""
 
     @property
     def head(self) -> Entry | None:
@@ -128,8 +126,7 @@ class Ledger:
         entries: list[Entry] = []
         faults: dict[str, str] = {}
         expected, head = 1, ""
-        versions = search_versions(self._client, self.name)
-        for version in reversed(versions):
+        for version in reversed(search_versions(self._client, self.name)):
             number = int(version.version)
             faults |= {f"entry {n}": f"Entry {n} of the ledger is missing." for n in range(expected, number)}
             expected = number + 1
@@ -147,7 +144,7 @@ class Ledger:
             entries.append(entry)
             head = str(version.tags.get(_HASH, entry.hash))
         faults = {**self._head_faults(entries, expected), **faults}
-        reading = Reading(tuple(entries), last=expected - 1, key_fault=self._key_fault(versions))
+        reading = Reading(tuple(entries), last=expected - 1)
         return replace(reading, faults={name: text for name, text in faults.items() if name not in reading.acknowledged})
 
     def append(
@@ -247,12 +244,12 @@ class Ledger:
             return "is not signed with this key"
         return ""
 
-    def _key_fault(self, versions: list[ModelVersion]) -> str:
+    def key_fault(self) -> str:
         """Return how the key differs from the one of the newest signed entry.
 
-        Entries that are appended then are faults to those who have the other key.
+        Entries that are appended then are faults to those who have the other key. Empty: it does not differ, or none is signed.
         """
-        newest = next((version for version in versions if version.tags.get(_MAC)), None)
+        newest = next((it for it in search_versions(self._client, self.name) if it.tags.get(_MAC)), None)
         if newest is None:
             return ""
         if not self._key:

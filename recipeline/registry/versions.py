@@ -193,7 +193,7 @@ class Registry(Lookup):
             self.completed = self._reconciler.finish()
             notes = self._reconciler.record_external_change(changed_by)
             self._sync()
-            if fault := self.ledger.read().key_fault:
+            if fault := self.ledger.key_fault():
                 notes.append(f"{fault} Set the key: `doctor` finds fault with the entries that are written without it.")
             return notes
 

@@ -466,20 +466,20 @@ def test_a_key_that_is_missing_or_not_that_of_the_newest_signed_entry_is_told(
     store: Store, ledger: Ledger, signed: Ledger
 ) -> None:
     other = Ledger(store.client, NEW, key="other")
-    assert ledger.read().key_fault == "Entries of New.ledger are signed, and RECIPELINE_LEDGER_KEY is not set."
-    assert other.read().key_fault == "Entry 2 of New.ledger is signed with another key than the present RECIPELINE_LEDGER_KEY."
+    assert ledger.key_fault() == "Entries of New.ledger are signed, and RECIPELINE_LEDGER_KEY is not set."
+    assert other.key_fault() == "Entry 2 of New.ledger is signed with another key than the present RECIPELINE_LEDGER_KEY."
     write(ledger, "3")  # without a key: what is signed is signed all the same
-    assert ledger.read().key_fault
-    assert signed.read().key_fault == ""
+    assert ledger.key_fault()
+    assert signed.key_fault() == ""
     write(other, "4")
-    assert other.read().key_fault == ""
-    assert signed.read().key_fault
+    assert other.key_fault() == ""
+    assert signed.key_fault()
 
 
 def test_a_ledger_that_nobody_signed_needs_no_key(store: Store, ledger: Ledger) -> None:
     write(ledger, "1")
-    assert ledger.read().key_fault == ""
-    assert Ledger(store.client, NEW, key="secret").read().key_fault == ""
+    assert ledger.key_fault() == ""
+    assert Ledger(store.client, NEW, key="secret").key_fault() == ""
 
 
 def test_a_long_reason_is_cut(ledger: Ledger) -> None:
