@@ -65,7 +65,10 @@ def test_a_body_at_the_limit_is_answered_whole(small: FlaskClient, row: Row, pat
 def test_of_a_body_of_unknown_length_that_is_cut_off_no_half_value_is_predicted(
     small: FlaskClient, row: Row, path: str, kind: str, encoding: str
 ) -> None:
-    """A connection that breaks within chunks ends the body like the last one."""
+    """A connection that breaks within chunks ends the body like the last one.
+
+    Some processors round the product of one row and that of two differently, by one in the last of 16 digits.
+    """
     name = [*row][-1]
     whole = written(row | {name: 12.25}, path, kind, 2) + b"\n"
     whole = whole.decode().encode(encoding)
@@ -75,7 +78,7 @@ def test_of_a_body_of_unknown_length_that_is_cut_off_no_half_value_is_predicted(
         found = chunked(small, path, kind, whole[:cut])
         if found.status_code == 200:
             predictions = found.get_json()["predictions"]
-            assert predictions == predicted[: len(predictions)]
+            assert predictions == pytest.approx(predicted[: len(predictions)], rel=1e-12)
         else:
             assert found.status_code in (400, 422)
     assert chunked(small, path, kind, whole.rstrip(b"\0\n")).status_code == (400 if kind == "text/csv" else 200)
