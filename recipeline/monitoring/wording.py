@@ -17,20 +17,30 @@ from recipeline.monitoring.results import (
 )
 from recipeline.monitoring.verdict import DRIFT, OK, TOO_SMALL
 
+#: From here on a measure has three digits and an exponent.
+_LARGE = 1e6
 #: From this share on, rows that the model learned from are mentioned.
 _MENTIONED = 0.01
 
 _MEASURES = {
     "psi": "PSI {value:.3f}",
-    "wasserstein": "Wasserstein distance {value:.3f} standard deviations",
+    "wasserstein": "Wasserstein distance {measure} standard deviations",
     "domain_auc": "separated from the training rows with an AUC of {value:.3f}",
     "missing": "{value:.1%} more missing than in training",
     "out_of_range": "{value:.1%} more outside of the training range than expected",
-    "mae_increase": "MAE {value:.1%} higher than out of fold",
+    "mae_increase": "MAE {share} higher than out of fold",
     "loss_increase": "Brier score {value:.1%} higher than out of fold",
     "calibration": "observed share {value:.3f} standard deviations further from the mean probability than out of fold",
     "coverage": "interval or prediction set covers {points:.1f} percentage points less than its level",
 }
+
+
+def format_measure(value: float) -> str:
+    """Return a measure of drift with three digits after the point.
+
+    The distance of a column that hardly varied may have hundreds of digits: it has three, and an exponent.
+    """
+    return f"{value:.3f}" if abs(value) < _LARGE else f"{value:.3g}"
 
 
 def describe_finding(finding: Finding) -> str:
@@ -38,7 +48,9 @@ def describe_finding(finding: Finding) -> str:
     rule, subject, limits, verdict = finding.rule, finding.subject, finding.limits, finding.verdict
     if rule == "columns":
         return f"  {verdict}: {subject}: {'the column is missing' if verdict == DRIFT else 'a new column'}"
-    measure = _MEASURES[rule].format(value=finding.value, points=100 * finding.value)
+    value = finding.value
+    share = f"{value:.1%}" if abs(value) < _LARGE else f"{100 * value:.3g}%"
+    measure = _MEASURES[rule].format(value=value, points=100 * value, measure=format_measure(value), share=share)
     return f"  {verdict}: {subject}: {measure} (warn {limits.warn:g}, drift {limits.drift:g})"
 
 

@@ -22,6 +22,7 @@ from recipeline.monitoring.wording import (
     explain_known,
     explain_left_out,
     explain_open,
+    format_measure,
     name_verdict,
 )
 from recipeline.promotion.gate import describe_rail
@@ -207,4 +208,4 @@ def describe_monitoring(report: DriftReport) -> list[str]:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else format_measure(value)

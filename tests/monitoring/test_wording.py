@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ def test_rows_that_were_learned_from_are_mentioned_where_there_are_some(share: f
 def test_a_finding_is_said_in_the_measure_of_its_rule(rule: str, words: str) -> None:
     finding = Finding(rule, "a", 0.1234, WarnAndDrift(0.1, 0.2), "warn", None)
     assert describe_finding(finding) == f"  warn: a: {words} (warn 0.1, drift 0.2)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"), [("wasserstein", "1.23e+28 standard deviations"), ("mae_increase", "1.23e+30% higher")]
+)
+def test_a_huge_measure_is_said_in_a_few_digits(rule: str, words: str) -> None:
+    line = describe_finding(Finding(rule, "a", 1.2345e28, WarnAndDrift(0.2, 0.4), "drift", None))
+    assert words in line
+    assert re.search(r"\d{4}", line) is None
 
 
 def test_labelled_rows_are_said_with_their_error_and_with_the_coverage_where_one_is_stated() -> None:
