@@ -15,6 +15,7 @@ from recipeline.data.checking.causes import UNKNOWN, Cause, find_causes, most_li
 from recipeline.data.checking.numbers import LARGEST, NUMBER, is_text, show_field
 from recipeline.data.kinds.every import KINDS
 from recipeline.data.reading.formats import IN_RECIPE, SettingNames
+from recipeline.scaffolding.date_formats import DateFormats
 
 _MOST_CATEGORIES = 100
 
@@ -60,7 +61,8 @@ class Look:
     `possible` are the types that a column of this kind can be of, whatever its values. `values` has the number of rows of each
     distinct one; of many it has some. `is_padded`: whole numbers begin with zeros,
     as those of names do; `long` is a whole number that a float64 cannot tell from the next one, and `too_large` the
-    first of the `infinite` numbers, which are beyond the largest that a model takes.
+    first of the `infinite` numbers, which are beyond the largest that a model takes. `dates` has the formats of dates that are
+    not ISO 8601.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Look:
     infinite: int = 0
     too_large: str = ""
     values: Counter[str] = field(default_factory=Counter)
+    dates: DateFormats = field(default_factory=DateFormats)
 
     def add(self, values: pa.Array, na: Sequence[str]) -> None:
         """Count further values."""
@@ -100,6 +103,8 @@ class Look:
                 self._count(read.typed[~read.missing].astype(str))
             if name == "number" and not self.is_padded:
                 self._look_at_digits(values, read.typed)
+            if name == "datetime" and is_text(values.type):
+                self.dates.add(values.take(pa.array(np.flatnonzero(read.unreadable))), na)
             if name == "category":
                 self._count(read.typed[~read.missing])
         self.missing += int(KINDS[accepted[0]].read(values, na, rules).missing.sum())
@@ -134,7 +139,19 @@ class Look:
         """The first type that all values are of; empty where there is none."""
         if self.type or not self.known:
             return ""
+        if self._are_dates:
+            return "datetime" if self.format else ""
         return next((name for name in _TYPES if self.readable[name] == self.known and self._is_likely(name)), "")
+
+    @property
+    def _are_dates(self) -> bool:
+        """Whether all values are dates, of which some are not ISO 8601."""
+        return bool(self.dates.known)
+
+    @property
+    def format(self) -> str:
+        """The one format of dates that are not ISO 8601; empty where there is none, or several fit."""
+        return self.dates.known[0] if len(self.dates.known) == 1 else ""
 
     def _is_likely(self, name: str) -> bool:
         """Whether words are booleans, or text is a category.
@@ -189,6 +206,9 @@ class Look:
             )
         if self.long:
             return f"{self.name}: whole numbers beyond 2^53, for example {self.long}: names, and too many for a category"
+        if self._are_dates:
+            stated = f": {names.type.format('datetime')}, with its format" if names.type else ""
+            return f"{self.name}: dates whose day or month may come first, for example {self.dates.example}{stated}"
         cause = most_likely(self.examples)
         example = f"{self.examples[cause]}{f': {cause.tell(names)}' if cause != UNKNOWN else ''}"
         return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {example}"

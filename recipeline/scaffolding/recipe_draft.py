@@ -63,7 +63,8 @@ def draft_recipe(path: Path, target: str, *, name: str, na: Sequence[str] = (), 
     Every other column is a feature of the type that all its values have; one with missing values is `nullable`, and candidates
     that cannot handle missing values impute the median. Text that repeats is a category; other text is ignored, with its
     reason as a comment. Columns of a type that no column of a recipe has, as lists, are not listed, and `other_columns` leaves
-    them unread.
+    them unread. Dates that are not ISO 8601 have the one format that reads them all; they are ignored where day or month may
+    come first.
 
     Raises
     ------
@@ -227,7 +228,8 @@ def _column(look: Look, name: str) -> dict[str, Any]:
     if not look.found or is_nameless(name):
         return {"type": look.unread, "nullable": True, "role": "ignore"}
     type_ = {} if look.found == "number" else {"type": look.found}
-    return {**type_, **({"nullable": True} if look.missing else {})}
+    format_ = {"format": look.format} if look.format else {}
+    return {**type_, **format_, **({"nullable": True} if look.missing else {})}
 
 
 def _is_index(name: str, target: str) -> bool:
