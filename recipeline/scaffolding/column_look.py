@@ -150,7 +150,7 @@ class Look:
 
     @property
     def format(self) -> str:
-        """The one format of dates that are not ISO 8601; empty where there is none, or several fit."""
+        """The format of dates that are not ISO 8601; empty unless just one fits."""
         return self.dates.known[0] if len(self.dates.known) == 1 else ""
 
     def _is_likely(self, name: str) -> bool:

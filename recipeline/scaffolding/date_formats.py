@@ -33,7 +33,10 @@ class DateFormats:
     example: str = ""
 
     def add(self, texts: pa.Array, na: Sequence[str]) -> None:
-        """Keep the formats by which further values are read; none of them is ISO 8601 or missing."""
+        """Keep the formats that read further values.
+
+        None of these is ISO 8601 or missing.
+        """
         if not self.possible or not len(texts):
             return
         words = read_words(texts, na)[0].to_pandas()
