@@ -6,7 +6,6 @@ import hashlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,23 +21,9 @@ from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.training.cross_validation import compare_candidates
 from tests.conftest import as_recipe, small_recipe
+from tests.engine.calls import end_process, refuse, weigh
 
 pytestmark = pytest.mark.xdist_group("dask")
-
-
-def weigh(values: np.ndarray, factor: float, seconds: float = 0.0) -> float:
-    time.sleep(seconds)
-    return float(values.sum()) * factor
-
-
-def refuse(number: int) -> int:
-    if number == 2:
-        raise UsageError("2 is not a number that is liked.", got="2")
-    return number
-
-
-def end_process() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

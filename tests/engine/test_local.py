@@ -12,22 +12,7 @@ import pytest
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Call
 from recipeline.errors import UnavailableError, UsageError
-
-
-def square_late(number: int) -> int:
-    """Answer the later, the smaller the number is."""
-    time.sleep(0.05 * (4 - number))
-    return number * number
-
-
-def refuse(number: int) -> int:
-    if number == 2:
-        raise UsageError("2 is not a number that is liked.", got="2")
-    return number
-
-
-def process_id() -> int:
-    return os.getpid()
+from tests.engine.calls import end_process, priority_late, process_id, refuse, square_late
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, -1])
@@ -93,10 +78,6 @@ def _refuse_elsewhere(process: int) -> str:
     return "here"
 
 
-def end_process() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.parametrize("call", [(refuse, (2,)), (id, (Unsent("packed"),)), (id, (Unsent("unpacked"),)), (sys.exit, ())])
 def test_a_begun_call_that_fails_leaves_the_calls_beside_it_alone(call: Call) -> None:
     """Neither does one whose result nobody asks for."""
@@ -122,10 +103,6 @@ def test_a_begun_call_of_workers_that_have_ended_is_made_here_or_raises() -> Non
     assert list(workers.map([(refuse, (1,))])) == [1]
 
 
-def end_process_by(number: int) -> None:
-    os.kill(os.getpid(), number)
-
-
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_process_that_is_killed_is_one_sentence_and_the_next_calls_have_others(number: signal.Signals, ordered: bool) -> None:
@@ -133,15 +110,9 @@ def test_a_process_that_is_killed_is_one_sentence_and_the_next_calls_have_others
     workers = LocalWorkers(2, preload="json")
     workers.start()
     with pytest.raises(UnavailableError, match=rf"was ended .*{number.name}.*engine\.n_jobs") as caught:
-        list(workers.map([(end_process_by, (number,)), *[(square_late, (3,))] * 3], ordered=ordered))
+        list(workers.map([(end_process, (number,)), *[(square_late, (3,))] * 3], ordered=ordered))
     assert caught.value.exit_code == 6
     assert list(workers.map([(square_late, (3,))])) == [9]
-
-
-def priority_late() -> int:
-    """Return the process's priority, so late that others cannot answer for it too."""
-    time.sleep(0.5)
-    return os.nice(0)
 
 
 def test_workers_that_were_started_early_give_way_to_the_command() -> None:

@@ -29,6 +29,7 @@ from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.store import Store
 from recipeline.tracking.runs import StepRun
 from tests.conftest import Project
+from tests.engine.calls import draw_elsewhere
 from tests.reports.helpers import card_of
 from tests.sessions import NAMES, Toys, lines_of, open_toys
 
@@ -275,17 +276,10 @@ def test_what_ends_a_chain_leaves_no_finished_step_without_its_card(store: Store
     assert [stored_card(session, run.info.run_id) for run in finished] == ["<html></html>"] * 2
 
 
-def fail_elsewhere(process: int) -> Page:
-    """Return a page in one process; fail in others."""
-    if os.getpid() != process:
-        raise RuntimeError("not here")
-    return Page("<html>here</html>")
-
-
 def test_a_card_that_its_worker_does_not_draw_is_drawn_here_and_leaves_fits_alone(store: Store, tmp_path: Path) -> None:
     workers, toys = LocalWorkers(2, preload="json"), Toys()
     workers.start()
-    session = open_toys(store, tmp_path, toys, workers=workers, draw=lambda *_: (fail_elsewhere, (os.getpid(),)))
+    session = open_toys(store, tmp_path, toys, workers=workers, draw=lambda *_: (draw_elsewhere, (os.getpid(),)))
     work = toys.step("split").work
     found: list[int] = []
 
