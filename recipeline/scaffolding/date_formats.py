@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -20,6 +21,9 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 #: The formats that a column is tried as. Two digits of a year between points would be a version: 1.10.12.
 FORMATS = tuple(f"{day}{time}" for day, time in product(_DAYS, _TIMES))
+
+#: How a date of any of the formats begins; to try all formats on a number would take longer than to read a column of them.
+_BEGINNING = re.compile(r"\d{1,4}[/.-]\d{1,2}[/.-]\d|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d|[A-Za-z]{3,9} \d{1,2}, \d")
 
 
 @dataclass
@@ -41,6 +45,8 @@ class DateFormats:
             return
         words = read_words(texts, na)[0].to_pandas()
         self.example = self.example or words[0]
+        if not _BEGINNING.match(words[0]):
+            self.possible = ()
         for few in (words[:1], words):  # most formats do not fit the first
             self.possible = tuple(form for form in self.possible if not np.isnat(parse(few, form)).any())
 

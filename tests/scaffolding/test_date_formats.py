@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from recipeline.config.recipe import load_recipe
@@ -27,6 +27,7 @@ def look_at(*pieces: list[str]) -> Look:
     return look
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(FORMATS), st.lists(MOMENTS, min_size=1, max_size=20), st.integers(0, 20))
 def test_dates_of_any_format_are_read_as_they_were_written_or_not_at_all(form: str, moments: list[datetime], cut: int) -> None:
     written = [moment.strftime(form) for moment in moments]
