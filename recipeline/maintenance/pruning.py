@@ -18,7 +18,7 @@ from recipeline.registry.ledger import ATTEMPT, LOOK
 from recipeline.registry.stages import PRODUCTION, STAGING
 from recipeline.tracking._compat import PARENT_RUN_ID
 from recipeline.tracking.connection.failures import gone_is_fine
-from recipeline.tracking.connection.store import list_experiments, search_all_versions
+from recipeline.tracking.connection.store import search_all_runs, search_all_versions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -111,24 +111,13 @@ def _runs(session: Session) -> Iterator[Run]:
 
     Runs of the recipe that were transferred from another store are among them. All experiments are searched.
     """
-    own, found = set(), _search(session)
+    own, found = set(), search_all_runs(session.store.client)
     for run in found:
         tags = run.data.tags
         is_of_profile = tags.get(RunTags.PROFILE) == session.profile_name or RunTags.SOURCE_RUN_ID in tags
         if tags.get(RunTags.RECIPE) == session.recipe.name and is_of_profile:
             own.add(run.info.run_id)
     yield from (run for run in found if run.info.run_id in own or run.data.tags.get(PARENT_RUN_ID) in own)
-
-
-def _search(session: Session, mark: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
-    """Return the runs of all experiments that a filter finds."""
-    client, token = session.store.client, None
-    experiments = [*list_experiments(client).values()]
-    found: list[Run] = []
-    while token != "":
-        page = client.search_runs(experiments, mark, view, max_results=1000, page_token=token)
-        found, token = found + list(page), page.token or ""
-    return found
 
 
 def delete_unneeded(session: Session) -> tuple[Unneeded, str]:
@@ -164,7 +153,7 @@ def _left_behind(session: Session) -> list[str]:
     if _is_server(session):
         return []
     mark = f"tags.`{RunTags.PRUNED}` = 'true' and tags.`{RunTags.RECIPE}` = {quoted(session.recipe.name)}"
-    return [run.info.run_id for run in _search(session, mark, ViewType.DELETED_ONLY)]
+    return [run.info.run_id for run in search_all_runs(session.store.client, mark, ViewType.DELETED_ONLY)]
 
 
 def _is_server(session: Session) -> bool:

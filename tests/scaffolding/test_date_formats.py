@@ -41,6 +41,7 @@ def test_dates_of_any_format_are_read_as_they_were_written_or_not_at_all(form: s
         assert "day or month may come first" in look.fault
 
 
+@settings(max_examples=50)
 @given(st.lists(st.text("0123456789/.- :aAmMpP", max_size=16), min_size=1, max_size=5))
 def test_a_column_with_a_value_that_is_no_date_is_none_of_dates(words: list[str]) -> None:
     look = look_at(["31/12/2024", *words])

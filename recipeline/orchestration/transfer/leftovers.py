@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-
-from mlflow.entities import Run
+from collections.abc import Mapping
 
 from recipeline.orchestration.session import Session
 from recipeline.tracking.connection.failures import gone_is_fine
-from recipeline.tracking.connection.store import list_experiments, search_all_versions
+from recipeline.tracking.connection.store import search_all_runs, search_all_versions
 from recipeline.tracking.filters import quoted
 from recipeline.tracking.tags import RunTags
 
@@ -27,7 +25,8 @@ def delete_left(target: Session, tags: Mapping[str, str]) -> None:
     versions = search_all_versions(client)  # another model of the target may be made of the same runs
     used = {value for it in versions for value in (it.run_id, *it.tags.values())}
     since = time.time() * 1000 - _LEFT_MS
-    for run in _search(target, {name: tags[name] for name in (RunTags.SOURCE_URI, RunTags.MODEL_NAME)}):
+    same = " and ".join(f"tags.`{name}` = {quoted(tags[name])}" for name in (RunTags.SOURCE_URI, RunTags.MODEL_NAME))
+    for run in search_all_runs(client, same):
         is_left = run.data.tags.get(RunTags.SOURCE_HOST) == tags[RunTags.SOURCE_HOST] or run.info.start_time < since
         if is_left and run.info.run_id not in used:
             with gone_is_fine():
@@ -35,14 +34,3 @@ def delete_left(target: Session, tags: Mapping[str, str]) -> None:
                     client.delete_logged_model(output.model_id)
             with gone_is_fine():
                 client.delete_run(run.info.run_id)
-
-
-def _search(target: Session, tags: Mapping[str, str]) -> Iterator[Run]:
-    client = target.store.client
-    experiments = [*list_experiments(client).values()]
-    conditions = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
-    token: str | None = None
-    while experiments and token != "":
-        page = client.search_runs(experiments, conditions, max_results=1000, page_token=token)
-        yield from page
-        token = page.token or ""

@@ -10,16 +10,18 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import filelock
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -38,6 +40,9 @@ NO_REGISTRY = ("databricks", "databricks-uc", "uc")
 
 #: How long a command waits for another one that is changing the same store.
 LOCK_SECONDS = 120
+
+#: As many runs or versions are asked for at a time.
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -187,13 +192,14 @@ def _require_made(path: Path, uri: str, named_by: str) -> None:
 
 def list_experiments(client: MlflowClient) -> dict[str, str]:
     """Return the IDs of the active experiments by name."""
-    found: dict[str, str] = {}
-    token = None
-    while token != "":
-        page = client.search_experiments(view_type=ViewType.ACTIVE_ONLY, page_token=token)
-        found |= {it.name: str(it.experiment_id) for it in page}
-        token = page.token or ""
-    return found
+    found = _all_pages(partial(client.search_experiments, view_type=ViewType.ACTIVE_ONLY))
+    return {it.name: str(it.experiment_id) for it in found}
+
+
+def search_all_runs(client: MlflowClient, conditions: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
+    """Return the runs of all active experiments that meet the conditions."""
+    experiments = [*list_experiments(client).values()]
+    return _all_pages(partial(client.search_runs, experiments, conditions, view, max_results=_PAGE)) if experiments else []
 
 
 def _require_stages_and_aliases(*uris: str) -> None:
@@ -294,12 +300,18 @@ def search_all_versions(client: MlflowClient) -> list[ModelVersion]:
 
 
 def _search_versions(client: MlflowClient, conditions: str) -> list[ModelVersion]:
-    found: list[ModelVersion] = []
+    found: list[ModelVersion] = _all_pages(partial(client.search_model_versions, conditions, max_results=_PAGE))
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def _all_pages(search: Callable[..., Any]) -> list[Any]:
+    """Return what a search of MLflow finds, on all of its pages."""
+    found: list[Any] = []
     token = None
     while token != "":
-        page = client.search_model_versions(conditions, max_results=1000, page_token=token)
+        page = search(page_token=token)
         found, token = found + list(page), page.token or ""
-    return sorted(found, key=lambda version: -int(version.version))
+    return found
 
 
 def now_ms() -> int:

@@ -7,6 +7,7 @@ import pytest
 from recipeline.orchestration.session import Session
 from recipeline.orchestration.transfer import leftovers
 from recipeline.orchestration.transfer.leftovers import delete_left
+from recipeline.tracking.connection import store
 from recipeline.tracking.tags import RunTags
 from tests.tracking.helpers import finish, list_one_by_one
 
@@ -49,6 +50,15 @@ def test_copies_in_all_experiments_are_found(dev: Session, monkeypatch: pytest.M
     list_one_by_one(dev.store, monkeypatch)
     delete_left(dev, tags)
     assert not active(dev, left)
+
+
+def test_copies_on_many_pages_are_all_deleted(dev: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted moves up what is behind it."""
+    monkeypatch.setattr(store, "_PAGE", 2)
+    tags = {**HERE, RunTags.MODEL_NAME: dev.registry.name}
+    left = [add(dev, model_name=dev.registry.name) for _ in range(7)]
+    delete_left(dev, tags)
+    assert not any(active(dev, run_id) for run_id in left)
 
 
 @pytest.mark.full
