@@ -53,7 +53,7 @@ def test_copies_in_all_experiments_are_found(dev: Session, monkeypatch: pytest.M
 
 
 def test_copies_on_many_pages_are_all_deleted(dev: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is deleted moves up what is behind it."""
+    """A deleted one makes place for those behind it."""
     monkeypatch.setattr(store, "_PAGE", 2)
     tags = {**HERE, RunTags.MODEL_NAME: dev.registry.name}
     left = [add(dev, model_name=dev.registry.name) for _ in range(7)]
