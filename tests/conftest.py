@@ -251,6 +251,14 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _keep_workers() -> Iterator[None]:
+    """Commands end their worker processes; here the next tests take them over."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recipeline.engine.local.kill_workers", lambda: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No store, run, cache or connection of another test or user is seen."""
