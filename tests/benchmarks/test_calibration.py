@@ -17,6 +17,7 @@ from recipeline.metrics.skill import skill_score
 SOME, MANY = 24, 200
 
 
+@pytest.mark.full
 def test_of_24_challengers_that_are_no_better_at_most_three_are_promoted() -> None:
     found = false_promotions(SOME)
     assert found.corrected.of == found.nominal.of == SOME
