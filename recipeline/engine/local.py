@@ -8,10 +8,13 @@ import os
 import pickle
 import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from recipeline.engine._compat import ended_by, pack, pass_over_given_up_calls, running_pool
@@ -73,7 +76,7 @@ class LocalWorkers(Workers):
             # Packed here: what a process cannot unpack would end the calls of others, too.
             packed = pack(call)
             with interrupts_ignored():
-                result: Callable[[], Any] = running_pool().submit(run_packed, packed).result
+                result: Callable[[], Any] = running_pool().submit(run_packed, os.getpid(), packed).result
         except Exception:  # it cannot be packed, or the processes have been ended
             return super().begin(call)
         return result
@@ -88,7 +91,7 @@ class LocalWorkers(Workers):
                 return_as="generator" if ordered else "generator_unordered",
                 pre_dispatch="all",
                 batch_size=1,
-            )(delayed(run_call)(function, arguments) for function, arguments in calls)
+            )(delayed(_call_for)(os.getpid(), function, arguments) for function, arguments in calls)
         return _without_killed(results)
 
 
@@ -123,9 +126,31 @@ def interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def run_packed(call: bytes) -> Any:
+def run_packed(command: int, call: bytes) -> Any:
     """Return the result of a packed call, in the process that makes it."""
-    return run_call(*pickle.loads(call))  # of this command, sent by it to a process of its own
+    return _call_for(command, *pickle.loads(call))  # of this command, sent by it to a process of its own
+
+
+def _call_for(command: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Return the result of a call, in the command's process or in one of its own."""
+    if os.getpid() != command:
+        _end_with(command)
+    return run_call(function, arguments)
+
+
+@cache
+def _end_with(command: int) -> None:
+    """Let this process end soon after the one that it works for.
+
+    A command that is killed ends no worker. Each would fit on, wait five minutes for more, and keep the command's output open.
+    """
+
+    def watch() -> None:
+        while os.getppid() == command:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _prepare(module: str) -> None:

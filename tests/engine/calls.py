@@ -33,6 +33,12 @@ def process_id() -> int:
     return os.getpid()
 
 
+def process_id_late(seconds: float) -> int:
+    """Return the process's number, so late that others cannot answer for it too."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
 def priority_late() -> int:
     """Return the process's priority, so late that others cannot answer for it too."""
     time.sleep(0.5)

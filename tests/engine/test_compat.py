@@ -43,6 +43,6 @@ def test_a_packed_function_of_any_kind_is_run_by_the_pool_that_joblib_uses() -> 
     """The pool is there once joblib has been asked for something."""
     number, here = 3, os.getpid()
     assert list(Parallel(2)([delayed(abs)(-1), delayed(abs)(-2)])) == [1, 2]
-    found = running_pool().submit(run_packed, pack((lambda: (number, os.getpid() != here), ()))).result()
+    found = running_pool().submit(run_packed, here, pack((lambda: (number, os.getpid() != here), ()))).result()
     assert found == (3, True)
     assert list(Parallel(2)([delayed(abs)(-1), delayed(abs)(-2)])) == [1, 2]

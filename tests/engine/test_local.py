@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -12,6 +13,7 @@ import pytest
 from recipeline.engine.local import LocalWorkers
 from recipeline.engine.workers import Call
 from recipeline.errors import UnavailableError, UsageError
+from tests.conftest import ROOT
 from tests.engine.calls import end_process, priority_late, process_id, refuse, square_late
 
 
@@ -128,3 +130,30 @@ def test_a_single_worker_needs_no_start() -> None:
     workers = LocalWorkers(1, preload="no_such_module")
     workers.start()
     assert list(workers.map([(square_late, (3,))])) == [9]
+
+
+#: Starts workers, which print their numbers and have a lot to do, and is killed.
+KILLED = """
+import os, signal, time
+from recipeline.engine.local import LocalWorkers
+from tests.engine.calls import process_id_late
+workers = LocalWorkers(2, preload="json")
+workers.start()
+print(*{*workers.map([(process_id_late, (0.5,))] * 2)}, flush=True)
+begun = workers.begin((time.sleep, (600,)))
+results = workers.map([(time.sleep, (600,))])
+time.sleep(0.5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_workers_of_a_command_that_was_killed_end_too_and_leave_its_output() -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, text=True) as command:
+        try:
+            printed, _ = command.communicate(timeout=60)  # until the last process that has it open has ended
+        except subprocess.TimeoutExpired as error:
+            for number in map(int, (error.stdout or b"").split()):
+                os.kill(number, signal.SIGKILL)
+            raise
+    assert command.returncode == -signal.SIGKILL
+    assert len(printed.split()) == 2
