@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -57,7 +58,7 @@ def test_the_line_of_a_command_in_the_list_is_the_beginning_of_its_own_help(name
 
 @pytest.mark.parametrize("words", ["--help", "--version", "new --help"])
 def test_a_page_that_stdout_does_not_take_is_one_sentence(words: str) -> None:
-    script = f"{sys.executable} -m recipeline {words} >/dev/full"
+    script = f"{shlex.quote(sys.executable)} -m recipeline {words} >/dev/full"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (6, 1)
     assert "The result cannot be written to stdout: No space left on device." in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -149,7 +150,8 @@ def test_with_the_wheel_alone_a_new_project_runs_tests_serves_and_is_a_project_o
     home = tmp_path / "home"
     home.mkdir()
     uv = Path(sys.executable).with_name("uv")
-    run(f"{uv} build --wheel --no-build-isolation --python {sys.executable} --out-dir {tmp_path} {ROOT}", tmp_path, home)
+    words = [uv, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", tmp_path, ROOT]
+    run(shlex.join(map(str, words)), tmp_path, home)
     [wheel] = tmp_path.glob("*.whl")
     run(f"{python} -m venv env && env/bin/pip install --quiet {wheel}", tmp_path, home)
     said = run('env/bin/recipeline new "my table"', tmp_path, home)

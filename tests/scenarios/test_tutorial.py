@@ -37,9 +37,10 @@ def with_library(folder: Path) -> None:
     for lock in (folder / "requirements").glob("*.txt"):
         shutil.copy(lock, folder / f".venv/.installed-{lock.name}")
     no_pip = 'if [ "$1 $2" = "-m pip" ]; then echo "no pip in a lent environment" >&2; exit 9; fi'
+    python = shlex.quote(sys.executable)
     for name, module in (("python", ""), ("recipeline", "-m recipeline ")):
         path = folder / ".venv/bin" / name
-        write_script(path, no_pip, f"export PYTHONPATH={shlex.quote(str(ROOT))}", f'exec {sys.executable} {module}"$@"')
+        write_script(path, no_pip, f"export PYTHONPATH={shlex.quote(str(ROOT))}", f'exec {python} {module}"$@"')
 
 
 def type_in(block: Block, folder: Path) -> str:
