@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from recipeline import Project
+from recipeline.project import RunResult
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,13 +28,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(ROOT, profile=str(profile))
 
 
-def test_the_chain_ends_with_a_model_in_production_that_predicts(project: Project) -> None:
-    assert project.run().outcome == "promoted"
+@pytest.fixture(scope="module")
+def chain(project: Project) -> RunResult:
+    """The first chain, whichever test needs it first."""
+    return project.run()
+
+
+def test_the_chain_ends_with_a_model_in_production_that_predicts(project: Project, chain: RunResult) -> None:
+    assert chain.outcome == "promoted"
     rows = project.load("test").head(3)
     predicted = project.production.predict(rows)
     assert len(predicted) == 3
     assert predicted["prediction"].notna().all()
 
 
+@pytest.mark.usefixtures("chain")
 def test_a_second_chain_reuses_the_finished_steps(project: Project) -> None:
     assert "Reused: ingest, split, train, evaluate." in project.run().output
