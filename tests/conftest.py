@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -50,6 +51,11 @@ NAME = "SmallModel"
 #: Some machines keep no compiled modules. Every process of the tests would compile those of the library, and pytest its tests.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+#: A shell has what it starts in the background ignore SIGINT, and with it all that this starts. Tests interrupt servers.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart() -> None:

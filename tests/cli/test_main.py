@@ -72,7 +72,6 @@ def load(name):
     {does}
     time.sleep(10)
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
 main.load_command, sys.argv = load, ["recipeline", "history", "--json"]
 main.main()
 """

@@ -162,8 +162,6 @@ def test_a_signal_unwinds_the_command(number: str, code: int, word: str) -> None
 import click, os, signal, time
 from recipeline.cli.process import ProcessCommand
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the suite was started in the background, which ignores it
-
 @click.command(name="toy", cls=ProcessCommand)
 def toy():
     try:

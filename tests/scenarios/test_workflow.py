@@ -734,7 +734,6 @@ def test_a_step_that_is_ended_by_a_signal_says_so_and_its_run_is_failed(project:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not (runs := project.runs("train")) and time.monotonic() < deadline:
