@@ -8,12 +8,13 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -24,9 +25,10 @@ import pyarrow.parquet as pq
 from recipeline import artifacts
 from recipeline.artifacts import CARD, ORDER, Artifact
 from recipeline.cli.command import EntryPoint
-from recipeline.cli.environment import CALLER, Caller, open_session
+from recipeline.cli.environment import open_session
 from recipeline.cli.isolation import ProjectModules
 from recipeline.cli.main import COMMANDS, load_command
+from recipeline.cli.output.caller import CALLER, Caller
 from recipeline.cli.output.progress import Progress
 from recipeline.cli.rows import open_model
 from recipeline.data.reading.frames import as_batch, as_table
@@ -107,12 +109,15 @@ class Project:
         ------
         UsageError, DataError, UnavailableError : where the command would end with exit code 2, 3 or 6.
         """
+        return self._run(name, options, {})
+
+    def _run(self, name: str, options: Mapping[str, object], frames: Mapping[str, str]) -> RunResult:
         if own := [key for key in ("recipe", "profile") if key in options]:
             raise UsageError(
                 f"{own[0]} is the same for all calls of a project.", fix=f"Make another one: Project(..., {own[0]}=...)."
             )
         words = {key: _as_word(value) for key, value in options.items()}
-        with self._called():
+        with self._called(frames):
             result = self._command(name).call(recipe=self.recipe, profile=self.profile, **words)
         return RunResult(self, name, result.run_id, result.outcome, result.exit_code, result.output)
 
@@ -193,7 +198,7 @@ class Project:
     def _run_on(self, rows: object, name: str, options: dict[str, object]) -> RunResult:
         """Run a command on frames.
 
-        They are files for the time of it, which nothing that is said names.
+        They are files for the time of it, which nothing that is said or kept names.
         """
         with tempfile.TemporaryDirectory() as folder:
             paths = {}
@@ -204,7 +209,7 @@ class Project:
                     pq.write_table(as_table(value), paths[key])
             words = {str(path): f"DataFrame '{key}'" for key, path in paths.items()}
             try:
-                result = self.run(name, **(named | paths))
+                result = self._run(name, named | paths, words)
             except RecipelineError as error:
                 error.rename(words)
                 raise
@@ -240,17 +245,16 @@ class Project:
                 yield session
 
     @contextmanager
-    def _called(self) -> Iterator[None]:
+    def _called(self, frames: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
         """Run commands in the block for this project; restore the process afterwards.
 
-        Modules, `sys.path` and MLflow's settings are restored.
+        Modules, `sys.path` and MLflow's settings are restored. `frames` names the frames that are files, by path.
         """
         before = {name: os.environ.get(name) for name in _EXPORTED}
         logger = logging.getLogger("mlflow")
         level = logger.level
-        token = CALLER.set(
-            Caller(self.folder, Progress(sys.stdout, overwrites=True) if "ipykernel" in sys.modules else Progress())
-        )
+        progress = Progress(sys.stdout, overwrites=True) if "ipykernel" in sys.modules else Progress()
+        token = CALLER.set(Caller(self.folder, progress, frames))
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
         logger.setLevel(logging.WARNING)

@@ -155,8 +155,21 @@ def test_late_labels_are_a_frame_and_need_a_log(ran: Project) -> None:
 def test_a_frame_is_monitored(ran: Project, wines: pd.DataFrame) -> None:
     result = ran.monitor(wines)
 
-    assert result.load("drift")["newest"]["verdict"] == "ok"
+    report = result.load("drift")
+    assert report["newest"]["verdict"] == "ok"
     assert (result.outcome, result.exit_code) == ("ok", 0)
+    assert report["origin"] == "DataFrame 'data'"
+    assert "DataFrame &#39;data&#39;" in result.card
+    assert ".parquet" not in result.card
+    assert_no_run_names_a_file(ran)
+
+
+def assert_no_run_names_a_file(project: Project) -> None:
+    """Assert that runs on frames have these as input, not their files."""
+    client = mlflow.MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    runs = client.search_runs([it.experiment_id for it in client.search_experiments()])
+    inputs = {run.data.tags["recipeline.input"] for run in runs if run.info.run_name.startswith(("monitor", "retrain"))}
+    assert inputs == {"DataFrame 'data'"}
 
 
 UNREADABLE = [
@@ -175,6 +188,8 @@ def test_a_frame_that_cannot_be_used_is_told_as_a_frame(
     with pytest.raises(DataError, match=words) as refusal:
         getattr(ran, command)(change(wines.head(3)))
     assert ".parquet" not in str(refusal.value)
+    if "'data'" in words:
+        assert_no_run_names_a_file(ran)
 
 
 def test_a_project_and_a_result_go_to_another_process(ran: Project) -> None:

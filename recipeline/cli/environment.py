@@ -11,7 +11,6 @@ import re
 import socket
 import sys
 import tempfile
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -24,14 +23,14 @@ from mlflow.exceptions import MlflowException
 from recipeline.artifacts import ORDER
 from recipeline.cli.cards import plan_card
 from recipeline.cli.engine import open_workers
-from recipeline.cli.output.progress import Progress
+from recipeline.cli.output.caller import CALLER, reporter
 from recipeline.cli.output.terminal import echo
 from recipeline.config.profile import Profile, find_profile, load_profile
 from recipeline.config.recipe import Recipe, load_recipe
 from recipeline.data.origin.sources import check_source
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.orchestration.session import Session
-from recipeline.orchestration.step import Reporter, Step
+from recipeline.orchestration.step import Step
 from recipeline.registry.ledger import Actor
 from recipeline.tracking.connection import patience
 from recipeline.tracking.connection.failures import store_errors
@@ -44,24 +43,6 @@ PROJECT = "RECIPELINE_PROJECT"
 
 #: The one that names the folder of downloads, empty schemas and the service's copies.
 CACHE = "RECIPELINE_CACHE"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """A program that calls commands: its project's folder and progress display."""
-
-    folder: Path
-    reporter: Reporter
-
-
-#: The caller; None: the command was typed.
-CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
-
-
-def reporter() -> Reporter:
-    """Return the progress display: the caller's, or stderr."""
-    caller = CALLER.get()
-    return caller.reporter if caller else Progress()
 
 
 def find_project() -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recipeline.cli.output.caller import name_rows
 from recipeline.data.origin.paths import local_paths
 from recipeline.data.origin.uris import copy_uri, redact
 from recipeline.errors import DataError, UnavailableError, missing_rows
@@ -119,7 +120,7 @@ def refuse_log(paths: Sequence[Path], input: str) -> None:
     if any(is_log(path) or (path.is_dir() and find_log(path)) for path in paths):
         raise DataError(
             "Rows to train on must be a table with the target.",
-            got=f"the log '{redact(input)}'",
+            got=f"the log '{name_rows(input)}'",
             fix="Name its labels too: data=LOG labels=TABLE.",
         )
 
@@ -148,7 +149,7 @@ def find_labelled(files: Sequence[RowPath], recipe: Recipe, input: str) -> list[
             found[digest] = LabelledFile(replace(table, file=known), rows, waiting, digest, is_as_is, known)
     if not any(file.rows for file in found.values()):
         raise DataError(
-            f"No row of {redact(input)} has a value of the target '{recipe.target}'.",
+            f"No row of {name_rows(input)} has a value of the target '{recipe.target}'.",
             fix="Retrain when labels are known.",
         )
     return list(found.values())

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import open_settings, reporter
+from recipeline.cli.environment import open_settings
 from recipeline.cli.options import name_file, session_options
+from recipeline.cli.output.caller import reporter
 from recipeline.cli.output.results import BackupValues
 from recipeline.maintenance.backup import require_local, write_archive
 from recipeline.tracking.connection.failures import store_errors

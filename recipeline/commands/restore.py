@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from recipeline.cli.command import Result, entry_point
-from recipeline.cli.environment import open_settings, reporter
+from recipeline.cli.environment import open_settings
 from recipeline.cli.options import name_file, session_options
+from recipeline.cli.output.caller import reporter
 from recipeline.cli.output.results import RestoreValues
 from recipeline.maintenance.backup import require_local, restore_archive
 from recipeline.tracking.connection.failures import store_errors

@@ -16,6 +16,7 @@ from recipeline.cli.command import Result, entry_point
 from recipeline.cli.environment import open_session
 from recipeline.cli.live.log import labelled_log
 from recipeline.cli.options import check_path, check_rows, choose_word, model_option, promote_option, session_options
+from recipeline.cli.output.caller import name_rows
 from recipeline.cli.output.results import RetrainValues
 from recipeline.cli.pipeline import name_params, run_pipeline
 from recipeline.cli.rows import DOWNLOAD_SECONDS, LabelledFile, check_labelled, find_labelled, list_requests, refuse_log
@@ -124,7 +125,7 @@ def retrain_on(session: Session, data: str, mode: str, *, model: str = "", promo
 
     check_steps(session, ORDER, name_params(data=data, model=model, promote=promote))
     with session.open_run("retrain") as run:
-        run.tag(mode=mode, input=redact(data or session.profile.data))
+        run.tag(mode=mode, input=name_rows(data or session.profile.data))
         rows, words = _replace(session, run, data) if mode == REPLACE else _append(session, run, data)
         session.reporter.say(f"retrain: {words}")
         params = name_params(data=rows, model=model, promote=promote)
@@ -186,9 +187,9 @@ def _replace(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     if new.is_synthetic or (new.data and not new.waiting):
         return data, words
     recipe = session.recipe.stated
-    known = check_labelled(new.files, recipe, redact(data))
+    known = check_labelled(new.files, recipe, name_rows(data))
     filtered = _take_filtered(known)
-    rows = _save(run, validate_table(known, recipe, origin=redact(data)), new.files)
+    rows = _save(run, validate_table(known, recipe, origin=name_rows(data)), new.files)
     return rows, f"{words}{_without(new.waiting, filtered)}"
 
 
@@ -237,7 +238,7 @@ def _append(session: Session, run: StepRun, data: str) -> tuple[str, str]:
     added = [file.without(asked) for file in new.files if file.digest not in known]
     words, both = f"{len(old)} rows of version {champion.version}{_without(0, _take_filtered(old))}", old
     if any(file.rows for file in added):
-        fresh = check_labelled(added, recipe, redact(data or session.profile.data))
+        fresh = check_labelled(added, recipe, name_rows(data or session.profile.data))
         filtered = _take_filtered(fresh)
         _tell_new_labels(session, champion, fresh)
         both = pd.concat([old, fresh], ignore_index=True)

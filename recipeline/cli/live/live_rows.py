@@ -18,8 +18,8 @@ from recipeline.cli.live.log import (
     rule_of_target,
     take_labelled,
 )
+from recipeline.cli.output.caller import name_rows
 from recipeline.cli.rows import local_rows, open_tables
-from recipeline.data.origin.uris import redact
 from recipeline.errors import DataError, UnavailableError, UsageError
 from recipeline.orchestration.session import Session
 from recipeline.registry.stages import CHALLENGER, CHAMPION
@@ -124,7 +124,7 @@ def open_live(
         )
     run.set_lineage(lineage_of_version(champion, session.order))
     session.find_columns(run.lineage)
-    run.tag(model_version=champion.version, input=redact(data) or "the service's log")
+    run.tag(model_version=champion.version, input=name_rows(data) or "the service's log")
     if not run.reader.has(BASELINE, run_of_version(champion, BASELINE.step)):
         raise UnavailableError(
             f"Version {champion.version} has no baseline: it was evaluated by an earlier version of the library.",
@@ -153,12 +153,12 @@ def open_live(
         if log and others:
             other = others[0].relative_to(paths[0]) if others[0].is_relative_to(paths[0]) else others[0]
             raise DataError(
-                f"data must be a folder of the service's log, or of tables: {redact(data)}.",
+                f"data must be a folder of the service's log, or of tables: {name_rows(data)}.",
                 got=f"a log and '{other}'",
                 fix="Remove one of them, or begin its name with '_' to exclude it.",
             )
         if log:
-            yield opened(log, data)
+            yield opened(log, name_rows(data))
             return
         if labels:
             raise UsageError(
@@ -179,4 +179,4 @@ def open_live(
             codes=info.target.codes,
             filter=info.filter,
         )
-        yield LiveData(champion, info, tables, None, redact(data), target)
+        yield LiveData(champion, info, tables, None, name_rows(data), target)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipeline.artifacts import COLUMN_PROFILE, MODEL_INFO
+from recipeline.cli.output.caller import name_rows
 from recipeline.cli.rows import local_rows, open_tables
 from recipeline.data.origin.uris import redact, scrub
 from recipeline.errors import DataError, UnavailableError, UsageError
@@ -240,7 +241,7 @@ def labelled_log(session: Session, data: str, labels: str) -> pd.DataFrame:
         if not files:
             raise DataError(
                 "labels apply to the rows of the service's log.",
-                got=f"'{redact(data)}'",
+                got=f"'{name_rows(data)}'",
                 fix="Name a log with data=, or add the labels to the table as a column of the target.",
             )
         return take_labelled(session, open_log(session, files, info, version, known, now), session.recipe.target)
