@@ -28,6 +28,9 @@ _UNREAD = ("category", "datetime", "number", "boolean")
 #: A name of letters and digits, as those of diseases are, among others that read as numbers; so many make no slip of the pen.
 _CODE, _SEVERAL = re.compile(r"[A-Za-z]{1,3}[.-]?[0-9][\w.-]*"), 2
 
+#: One of several things of a number, as a flat or a sibling is: 207a beside 207b. One letter alone may be a unit.
+_PART = re.compile(r"[0-9]+([a-fA-F])")
+
 #: A number in words of its own: with a unit, a currency or separators. Of fewer different ones each may be a name.
 _WRITTEN, _FEWEST_WRITTEN = re.compile(r"([$\u20ac\u00a3]?)\s*[+-]?[0-9][0-9.,]*\s*([^0-9.,]*)"), 10
 
@@ -163,7 +166,7 @@ class Look:
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
         if name == "number":
             return not self.long and not self.infinite and not (self.is_padded and few)
-        return name != "category" or (few and not self.is_number and not self._are_written_numbers)
+        return name != "category" or (few and not self.is_number and (self._are_names or not self._are_written_numbers))
 
     @property
     def unread(self) -> str:
@@ -181,7 +184,9 @@ class Look:
         """Whether values that read as numbers are names."""
         words = [value for value in self.values if not re.fullmatch(NUMBER, self._with_point(value))]
         are_codes = len(words) >= _SEVERAL and all(_CODE.fullmatch(word) for word in words)
-        return bool(self.is_padded or self.long or are_codes)
+        parts = [_PART.fullmatch(word) for word in words]
+        are_parts = all(parts) and len({part[1].lower() for part in parts if part}) >= _SEVERAL
+        return bool(self.is_padded or self.long or are_codes or are_parts)
 
     @property
     def fault(self) -> str:
@@ -199,7 +204,7 @@ class Look:
             return f"{self.name}{TYPE}{self.type}"
         if not self.known:
             return f"{self.name}: no value in any row"
-        if self.infinite and self.is_number:
+        if self.infinite and (self.is_number or not self.examples):
             return (
                 f"{self.name}: numbers that are infinite, or beyond {LARGEST:.2g} in size, in {self.infinite} of {self.rows} "
                 f"rows, for example {self.too_large}"
@@ -210,6 +215,8 @@ class Look:
             stated = f": {names.type.format('datetime')}, with its format" if names.type else ""
             return f"{self.name}: dates whose day or month may come first, for example {self.dates.example}{stated}"
         cause = most_likely(self.examples)
+        if self._are_names:
+            return f"{self.name}: names, and too many for a category, for example {self.examples[cause]}"
         example = f"{self.examples[cause]}{f': {cause.tell(names)}' if cause != UNKNOWN else ''}"
         return f"{self.name}: text in {self.known - self.readable['number']} of {self.rows} rows, for example {example}"
 
