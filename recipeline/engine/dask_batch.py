@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,26 @@ from recipeline.errors import UnavailableError, UsageError
 _SHIPMENTS = 3
 #: So often the state of a cluster that says nothing is looked at, in seconds.
 _LOOK = 2.0
+
+
+class Packed:
+    """A value that goes to another process as one text of bytes.
+
+    Dask by itself leaves arrays where they lie in a message, at any byte. numpy adds up an array that does not begin at a
+    multiple of its item size in another order: the last digit would depend on the length of what else was sent.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Packed], tuple[bytes]]:
+        from distributed.protocol.pickle import dumps
+
+        return _unpack, (dumps(self.value),)
+
+
+def _unpack(packed: bytes) -> Packed:
+    return Packed(pickle.loads(packed))
 
 
 @dataclass
@@ -40,7 +61,7 @@ class Batch:
         shipped = self._ship(shared)
         for place in places:
             function, arguments = self.calls[place]
-            sent = [shipped[id(it)] if isinstance(it, Shared) else it for it in arguments]
+            sent = [shipped[id(it)] if isinstance(it, Shared) else Packed(it) for it in arguments]
             future = self.client.submit(_call_checked, self.packages, self.identity, function, *sent, pure=False)
             self._waiting[future.key] = (place, future)
             future.add_done_callback(self._done.put)
@@ -50,7 +71,7 @@ class Batch:
         while True:
             self._shipments += 1
             try:
-                return {key: self.client.scatter(value, broadcast=True, hash=False) for key, value in shared.items()}
+                return {key: self.client.scatter(Packed(value), broadcast=True, hash=False) for key, value in shared.items()}
             except (OSError, TimeoutError) as error:  # distributed's CommClosedError is an OSError
                 if self.client.status != "running":
                     raise _gone() from error
@@ -145,7 +166,7 @@ class Batch:
         from distributed import KilledWorker
 
         try:
-            return future.result()
+            return future.result().value
         except KilledWorker as error:
             raise UnavailableError(
                 f"A call has ended several Dask workers: {reason_of(error)}.",
@@ -168,14 +189,16 @@ def _scheduler_errors() -> Iterator[None]:
         raise _gone() from error
 
 
-def _call_checked(packages: tuple[str, ...], identity: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> Any:
+def _call_checked(
+    packages: tuple[str, ...], identity: Mapping[str, str], function: Callable[..., Any], *arguments: Packed
+) -> Packed:
     """Make a call in a worker, which may have come after the others were checked."""
     if (here := identify(packages)) != identity:
         raise UsageError(
             f"A Dask worker has other code or libraries than the command: {differences(identity, here)}.",
             fix="Start it from the same image, in a folder with the same project.",
         )
-    return run_call(function, arguments)
+    return Packed(run_call(function, tuple(it.value for it in arguments)))
 
 
 def reason_of(error: object) -> str:

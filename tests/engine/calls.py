@@ -54,3 +54,8 @@ def draw_elsewhere(process: int) -> Page:
     if os.getpid() != process:
         raise RuntimeError("not here")
     return Page("<html>here</html>")
+
+
+def check_alignment(values: tuple[np.ndarray, ...], *others: np.ndarray) -> tuple[list[bool], tuple[np.ndarray, ...]]:
+    """Return whether each array begins where a processor expects it, and the arrays."""
+    return [array.flags.aligned for array in (*values, *others)], (*values, *others)

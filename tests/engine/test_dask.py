@@ -21,7 +21,7 @@ from recipeline.engine.workers import Call, Shared, Workers
 from recipeline.errors import UnavailableError, UsageError
 from recipeline.training.cross_validation import compare_candidates
 from tests.conftest import as_recipe, small_recipe
-from tests.engine.calls import end_process, refuse, weigh
+from tests.engine.calls import check_alignment, end_process, refuse, weigh
 
 pytestmark = pytest.mark.xdist_group("dask")
 
@@ -60,6 +60,17 @@ def test_another_command_of_the_process_takes_the_same_cluster(dask: DaskWorkers
     assert list(other.map([(refuse, (1,))])) == [1]
     assert other._client is dask._client
     assert again == []
+
+
+def test_arrays_lie_in_a_worker_and_come_back_as_in_one_process(dask: DaskWorkers) -> None:
+    """numpy adds up others in another order: the last digit would differ."""
+    calls: list[Call] = []
+    for size in range(1, 24):
+        text = np.frombuffer(b"x" * size, dtype="S1")
+        calls.append((check_alignment, (Shared((text, np.arange(5000.0), np.arange(3000))), text, np.arange(4000.0))))
+    for aligned, arrays in dask.map(calls):
+        assert aligned == [True] * 5
+        assert [array.flags.aligned for array in arrays] == [True] * 5
 
 
 def test_what_a_call_raises_is_raised_by_the_iterator_with_its_words(dask: DaskWorkers) -> None:
