@@ -162,13 +162,14 @@ def fit_quantile(
     return Interval(level, QUANTILE, -move, move, tails)
 
 
-def coverage(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the share of `target` between the limits, both included, without NaN.
+def are_inside(target: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return a mask of the `target` between the limits, both included.
 
-    Shapes are equal.
+    Shapes are equal; NaN is not inside.
     """
     lower, upper = limits
-    return float(np.mean((lower <= target) & (target <= upper)))
+    inside: np.ndarray = (lower <= target) & (target <= upper)
+    return inside
 
 
 def mean_width(limits: tuple[np.ndarray, np.ndarray]) -> float:

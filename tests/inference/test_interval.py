@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as arrays
 from recipeline.inference.interval import (
     FittedInterval,
     Interval,
+    are_inside,
     both,
-    coverage,
     fit_constant,
     fit_quantile,
     group_quantiles,
@@ -36,7 +36,7 @@ NO_FEATURES = np.empty((0, 0))
 def test_of_the_rows_it_was_fitted_on_at_least_the_level_lies_inside(pair: tuple[np.ndarray, np.ndarray], level: float) -> None:
     target, out_of_fold = pair
     interval = fit_constant(target, out_of_fold, level=level)
-    assert coverage(target, interval.around(out_of_fold, NO_FEATURES)) >= level
+    assert are_inside(target, interval.around(out_of_fold, NO_FEATURES)).mean() >= level
 
 
 @given(pairs, levels)
@@ -46,16 +46,16 @@ def test_of_the_rows_that_quantile_models_were_moved_for_at_least_the_level_lies
     target, low = pair
     rows = np.column_stack([low, low + 1])
     interval = fit_quantile(target, *rows.T, both(FIRST, SECOND), level=level)
-    assert coverage(target, interval.around(low + 0.5, rows)) >= level
+    assert are_inside(target, interval.around(low + 0.5, rows)).mean() >= level
 
 
 @given(st.lists(st.integers(3, 8), min_size=20, max_size=200), st.floats(3, 8))
 def test_grades_that_tie_on_a_limit_are_inside(grades: list[int], predicted: float) -> None:
     target = np.array(grades, float)
     out_of_fold = np.full(len(target), predicted)
-    assert coverage(target, fit_constant(target, out_of_fold).around(out_of_fold, NO_FEATURES)) >= 0.9
+    assert are_inside(target, fit_constant(target, out_of_fold).around(out_of_fold, NO_FEATURES)).mean() >= 0.9
     by_quantile = fit_quantile(target, out_of_fold, out_of_fold, both(FIRST, FIRST))
-    assert coverage(target, by_quantile.around(out_of_fold, out_of_fold[:, None])) >= 0.9
+    assert are_inside(target, by_quantile.around(out_of_fold, out_of_fold[:, None])).mean() >= 0.9
 
 
 @given(intervals, arrays.arrays(float, st.tuples(st.integers(1, 30), st.just(3)), elements=finite))
@@ -139,7 +139,7 @@ def test_new_rows_are_held_at_the_level() -> None:
     """
     rng = np.random.default_rng(1)
     held = [
-        coverage(new, fit_constant(rng.normal(size=60), np.zeros(60)).around(np.zeros(500), NO_FEATURES))
+        are_inside(new, fit_constant(rng.normal(size=60), np.zeros(60)).around(np.zeros(500), NO_FEATURES)).mean()
         for new in rng.normal(size=(400, 500))
     ]
     assert 0.895 <= np.mean(held) <= 0.925

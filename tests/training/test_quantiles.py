@@ -17,7 +17,7 @@ from recipeline.inference.columns import Columns
 from recipeline.inference.compiled.check import differences
 from recipeline.inference.compiled.compile import compile_model
 from recipeline.inference.compiled.form import as_function
-from recipeline.inference.interval import LEVEL, coverage, fit_constant, interval_score, mean_width
+from recipeline.inference.interval import LEVEL, are_inside, fit_constant, interval_score, mean_width
 from recipeline.training.quantiles import SETTINGS, Quantiles, choose_interval, fit_quantiles
 
 ROWS = 600
@@ -49,7 +49,7 @@ def test_rows_that_are_more_uncertain_get_a_wider_interval_and_the_level_holds_f
     assert interval.method == "quantile"
     new, truth = spread_by_a(4000, seed=1)
     lower, upper = interval.around(new["b"].to_numpy(), new.to_numpy())
-    assert 0.87 <= coverage(truth, (lower, upper)) <= 0.94
+    assert 0.87 <= are_inside(truth, (lower, upper)).mean() <= 0.94
     unsure = new["a"].to_numpy() > 3
     assert np.mean((upper - lower)[unsure]) > 2 * np.mean((upper - lower)[new["a"].to_numpy() < 1])
     constant = fit_constant(target, features["b"].to_numpy())

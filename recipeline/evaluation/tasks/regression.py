@@ -18,7 +18,7 @@ from recipeline.evaluation.results import GradeErrors, Grades
 from recipeline.evaluation.tasks.base import Details, Measure, Task, Uncertainty, find_column
 from recipeline.inference.columns import Columns
 from recipeline.inference.golden import LIMITS
-from recipeline.inference.interval import QUANTILE, mean_width
+from recipeline.inference.interval import QUANTILE, are_inside, mean_width
 from recipeline.metrics.regression import accuracy_within, score_grades
 from recipeline.training.quantiles import choose_interval, fit_quantiles
 
@@ -56,8 +56,7 @@ class Regression(Task):
             limits = np.empty(len(held_out)), np.empty(len(held_out))
             for places, rows in held_out.parts(recipe.features):
                 limits[0][places], limits[1][places] = interval.around(predicted[places], columns.matrix(rows))
-            target = codes.of(held_out.keys, recipe)
-            inside = (limits[0] <= target) & (target <= limits[1])
+            inside = are_inside(codes.of(held_out.keys, recipe), limits)
             return Uncertainty(
                 measure_coverage(inside, mean_width(limits), interval.level, relate_rows(held_out.keys, recipe)),
                 inside,

@@ -9,7 +9,7 @@ import numpy as np
 
 from recipeline.data.target_codes import TargetCodes
 from recipeline.inference.golden import PREDICTION
-from recipeline.inference.interval import Interval
+from recipeline.inference.interval import Interval, are_inside
 from recipeline.inference.model_info import ModelInfo
 from recipeline.monitoring.results import Calibration, Described
 from recipeline.monitoring.tasks.base import Stated, Task
@@ -42,9 +42,7 @@ class Regression(Task):
             return None
 
         def covers(rows: np.ndarray, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-            low, high = interval.around(predicted, rows)
-            inside: np.ndarray = (low <= target) & (target <= high)
-            return inside
+            return are_inside(target, interval.around(predicted, rows))
 
         return Stated(interval.level, covers, info.interval.test_coverage if info.interval else None)
 
