@@ -308,7 +308,7 @@ def _next(session: Session, reader: KeptReader, chain: Chain) -> list[str]:
     if decision.passed and not decision.promoted:
         offers[make_line("approve")] = f"promote version {decision.version} to Production"
     elif not has_champion:
-        offers[make_line("promote", promote="always")] = f"promote version {decision.version} to Production"
+        offers[make_line("promote", promote="always")] = f"promote version {decision.version} although the gate keeps it back"
     if has_champion:
         offers[make_line("why")] = "which version is in Production, and why"
         offers[make_line("serve")] = "the REST service, with a page at http://127.0.0.1:8000/playground"

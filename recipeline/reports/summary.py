@@ -140,7 +140,7 @@ def explain_split(audit: LeakAudit, metrics: Metrics) -> list[str]:
         plain = audit.random_split
         lines.append(
             f"* {skill} of one plain train_test_split, where {plain.leaked_rows} of {plain.test_rows} test rows have a twin "
-            f"in training{_explain_relations(plain)}. It is optimistic and not used for decisions."
+            f"in training{_explain_relations(plain)}. It is often optimistic, and not used for decisions."
         )
     return lines
 

@@ -62,10 +62,10 @@ class Look:
     """A column read in pieces: its number of values of each type, and its values.
 
     `possible` are the types that a column of this kind can be of, whatever its values. `values` has the number of rows of each
-    distinct one; of many it has some. `is_padded`: whole numbers begin with zeros,
-    as those of names do; `long` is a whole number that a float64 cannot tell from the next one, and `too_large` the
-    first of the `infinite` numbers, which are beyond the largest that a model takes. `dates` has the formats of dates that are
-    not ISO 8601.
+    distinct one; of many it has some. `is_padded`: whole numbers begin with zeros, as those of names do. `lengths` are those of
+    the whole numbers; codes have one. `long` is a whole number that a float64 cannot tell from the next one, and `too_large`
+    the first of the `infinite` numbers, which are beyond the largest that a model takes. `dates` has the formats of dates that
+    are not ISO 8601.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Look:
     type: str = ""
     possible: frozenset[str] = frozenset(_TYPES)
     is_padded: bool = False
+    lengths: set[int] = field(default_factory=set)
     long: str = ""
     infinite: int = 0
     too_large: str = ""
@@ -104,7 +105,7 @@ class Look:
                 self.too_large = self.too_large or show_field(values[int(np.flatnonzero(infinite)[0])].as_py(), is_number=True)
             if name == "number" and pa.types.is_decimal(values.type):  # which no category is, though a target may be 0 and 1
                 self._count(read.typed[~read.missing].astype(str))
-            if name == "number" and not self.is_padded:
+            if name == "number":
                 self._look_at_digits(values, read.typed)
             if name == "datetime" and is_text(values.type):
                 self.dates.add(values.take(pa.array(np.flatnonzero(read.unreadable))), na)
@@ -127,7 +128,10 @@ class Look:
         if pa.types.is_floating(values.type):
             return
         if is_text(values.type):
-            self.is_padded = bool(pc.any(pc.match_substring_regex(values, r"^\s*0[0-9]+\s*$")).as_py())
+            texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+            whole = pc.filter(texts, pc.match_substring_regex(texts, "^[0-9]+$"))
+            self.is_padded |= bool(pc.any(pc.match_substring_regex(whole, "^0[0-9]")).as_py())
+            self.lengths |= {*pc.unique(pc.utf8_length(whole)).to_pylist()}
         large = np.flatnonzero(np.abs(numbers) >= _LONG)
         texts = [str(values[int(place)].as_py()).strip() for place in large[:_LOOKED_AT]]
         self.long = self.long or next((text for text in texts if text.lstrip("+-").isdigit()), "")
@@ -165,7 +169,7 @@ class Look:
             return len({value.lower() for value in self.values}) <= 2  # of y, n, t and f each is a name
         few = len(self.values) <= min(_MOST_CATEGORIES, self.known / 2)
         if name == "number":
-            return not self.long and not self.infinite and not (self.is_padded and few)
+            return not self.long and not self.infinite and not (self.is_padded and (few or len(self.lengths) == 1))
         return name != "category" or (few and not self.is_number and (self._are_names or not self._are_written_numbers))
 
     @property
@@ -215,6 +219,8 @@ class Look:
             stated = f": {names.type.format('datetime')}, with its format" if names.type else ""
             return f"{self.name}: dates whose day or month may come first, for example {self.dates.example}{stated}"
         cause = most_likely(self.examples)
+        if self.is_padded and not self.examples:
+            return f"{self.name}: numbers of one length that begin with zeros: names, and too many for a category"
         if self._are_names:
             return f"{self.name}: names, and too many for a category, for example {self.examples[cause]}"
         example = f"{self.examples[cause]}{f': {cause.tell(names)}' if cause != UNKNOWN else ''}"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -245,6 +247,16 @@ def test_a_python_without_the_libraries_ends_in_one_sentence(module: str) -> Non
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "The project's environment is not active" in done.stderr
+    assert "source .venv/bin/activate" in done.stderr
+
+
+def test_a_python_without_the_library_ends_a_step_in_one_sentence(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "steps", tmp_path / "steps")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-S", "-m", "steps.main"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "no recipeline in" in done.stderr
     assert "source .venv/bin/activate" in done.stderr
 
 

@@ -71,6 +71,13 @@ def test_codes_that_begin_with_zeros_are_categories_however_many(names: int) -> 
     assert look_at([f"{place % names:05}" for place in range(400)]).found == "category"
 
 
+def test_too_many_codes_that_begin_with_zeros_are_no_amounts() -> None:
+    codes = look_at([f"{place:05}" for place in range(400)], [f"{place:05}" for place in range(9900, 12000)])
+    assert (codes.found, codes.is_number) == ("", False)
+    assert codes.fault == "y: numbers of one length that begin with zeros: names, and too many for a category"
+    assert look_at([*(f"{place:05}" for place in range(400)), "7", "100000"]).found == "number"
+
+
 @pytest.mark.parametrize(
     ("texts", "is_number", "words"),
     [
