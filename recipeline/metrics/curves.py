@@ -45,4 +45,6 @@ def count_by_threshold(target: np.ndarray, predicted: np.ndarray, weights: np.nd
     if last < 1:
         thresholds = np.append(thresholds, max((last + 1) / 2, np.nextafter(last, 1)))
         said_ones, said_zeros = np.append(said_ones, 0.0), np.append(said_zeros, 0.0)
-    return Curve(thresholds, said_ones, said_zeros, ones.sum() - said_ones, zeros.sum() - said_zeros)
+    # Added up from below: a difference of two sums of weights would leave a residue where no row is, and MCC divides by it.
+    below_ones, below_zeros = (np.concatenate([[0.0], np.cumsum(part)])[: len(thresholds)] for part in (ones, zeros))
+    return Curve(thresholds, said_ones, said_zeros, below_ones, below_zeros)

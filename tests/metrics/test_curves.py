@@ -69,3 +69,12 @@ def test_neighbouring_numbers_are_told_apart() -> None:
 def test_a_probability_of_one_is_always_said() -> None:
     curve = count_by_threshold(np.array([0, 1]), np.array([0.5, 1.0]))
     assert curve.thresholds.tolist() == [0.0, 0.75]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_counts_of_weights_are_exactly_0_where_there_is_no_row(seed: int) -> None:
+    """A residue of rounding would be divided by."""
+    rng = np.random.default_rng(seed)
+    curve = count_by_threshold(np.arange(40) % 2, rng.random(40), rng.uniform(0.5, 3, 40))
+    assert (curve.false_negatives[0], curve.true_negatives[0]) == (0, 0)
+    assert (curve.true_positives[-1], curve.false_positives[-1]) == (0, 0)
