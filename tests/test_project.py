@@ -168,8 +168,9 @@ def assert_no_run_names_a_file(project: Project) -> None:
     """Assert that runs on frames have these as input, not their files."""
     client = mlflow.MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     runs = client.search_runs([it.experiment_id for it in client.search_experiments()])
-    inputs = {run.data.tags["recipeline.input"] for run in runs if run.info.run_name.startswith(("monitor", "retrain"))}
-    assert inputs == {"DataFrame 'data'"}
+    on_frames = [run.data.tags for run in runs if run.info.run_name.startswith(("monitor", "retrain"))]
+    assert {tags["recipeline.input"] for tags in on_frames} == {"DataFrame 'data'"}
+    assert [tags["recipeline.error"] for tags in on_frames if ".parquet" in tags.get("recipeline.error", "")] == []
 
 
 UNREADABLE = [

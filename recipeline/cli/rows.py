@@ -65,7 +65,7 @@ def open_tables(paths: Sequence[Path], names: Sequence[str], input: str, recipe:
     from recipeline.data.origin.folders import list_files
     from recipeline.data.reading.formats import Format
 
-    return [file.open(names, Format.of(recipe.data)) for file in list_files(paths, input)]
+    return [file.open(names, Format.of(recipe.data)) for file in list_files(paths, name_rows(input))]
 
 
 @dataclass(frozen=True)
