@@ -21,7 +21,7 @@ _LOOK = 2.0
 
 
 class Packed:
-    """A value that goes to another process as one text of bytes.
+    """A value that goes to another process as one string of bytes.
 
     Dask by itself leaves arrays where they lie in a message, at any byte. numpy adds up an array that does not begin at a
     multiple of its item size in another order: the last digit would depend on the length of what else was sent.

@@ -128,8 +128,8 @@ class Look:
         if pa.types.is_floating(values.type):
             return
         if is_text(values.type):
-            texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
-            whole = pc.filter(texts, pc.match_substring_regex(texts, "^[0-9]+$"))
+            fields = pc.utf8_trim_whitespace(values.cast(pa.string()))
+            whole = pc.filter(fields, pc.match_substring_regex(fields, "^[0-9]+$"))
             self.is_padded |= bool(pc.any(pc.match_substring_regex(whole, "^0[0-9]")).as_py())
             self.lengths |= {*pc.unique(pc.utf8_length(whole)).to_pylist()}
         large = np.flatnonzero(np.abs(numbers) >= _LONG)

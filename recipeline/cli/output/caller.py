@@ -40,4 +40,5 @@ def name_rows(place: str) -> str:
     It has no credentials; a frame of the caller has its own.
     """
     caller = CALLER.get()
-    return caller.frames.get(place, "") or redact(place) if caller else redact(place)
+    frames = caller.frames if caller else {}
+    return frames.get(place) or redact(place)
